@@ -1,0 +1,179 @@
+package apply
+
+import (
+	"context"
+	"time"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/plan"
+)
+
+// Port is all that the engine knows of AWS. Submit never blocks and never
+// fails: what goes wrong is in the Response. Next waits for the next message
+// of any request. A request ends with the one response that has Done set;
+// Watch requests send progress before.
+//
+// The other side owns concurrency, timers, retries, polling and the request
+// budget, so that one run is one sequence of messages.
+type Port interface {
+	Submit(Request)
+	Next(ctx context.Context) (Response, error)
+}
+
+// RequestID counts from 1 within a run.
+type RequestID int64
+
+// Op is what a request asks for.
+type Op string
+
+// The operations. Each says what its Response carries.
+const (
+	// OpReadStack describes Stack (a name or ARN), with protection, tags, outputs: Response.Stack, nil when absent.
+	OpReadStack Op = "read-stack"
+	// OpCreateChangeSet creates and waits until it is settled: Response.ChangeSet.
+	OpCreateChangeSet Op = "create-change-set"
+	// OpExecuteChangeSet starts ChangeSet (an ARN); Done when accepted.
+	OpExecuteChangeSet Op = "execute-change-set"
+	// OpDeleteChangeSet deletes ChangeSet; ok if gone.
+	OpDeleteChangeSet Op = "delete-change-set"
+	// OpWatchStack follows Stack (an ARN) until no operation runs on it: progress, then Response.Stack and Causes.
+	OpWatchStack Op = "watch-stack"
+	// OpDeleteStack, OpContinueRollback and OpRollbackStack start the operation on Stack (an ARN); Done when accepted.
+	OpDeleteStack      Op = "delete-stack"
+	OpContinueRollback Op = "continue-rollback"
+	OpRollbackStack    Op = "rollback-stack"
+	// OpSetProtection sets termination protection to Protect.
+	OpSetProtection Op = "set-protection"
+	// OpReadParameter reads Name without decryption: Response.Parameter, nil when absent.
+	OpReadParameter Op = "read-parameter"
+	// OpPutParameter writes Parameter, with its generated value if it has a generator: Response.Parameter.
+	OpPutParameter    Op = "put-parameter"
+	OpDeleteParameter Op = "delete-parameter"
+	// OpReadSecret is DescribeSecret of Name: Response.Secret, nil when absent.
+	OpReadSecret Op = "read-secret"
+	// OpPutSecret writes a generated value as the first current version.
+	OpPutSecret Op = "put-secret"
+	// OpReadLogGroup reads Name: Response.LogGroup, nil when absent.
+	OpReadLogGroup Op = "read-log-group"
+	// OpPutLogGroup creates it if needed and sets its retention.
+	OpPutLogGroup    Op = "put-log-group"
+	OpDeleteLogGroup Op = "delete-log-group"
+	// OpReadGroup reads the Auto Scaling group Name: Response.Group, nil when absent.
+	OpReadGroup Op = "read-group"
+)
+
+// Request is one message to AWS's side. Only the fields that the Op names are set.
+type Request struct {
+	ID   RequestID
+	Step plan.StepID
+	Op   Op
+
+	Stack     string // name or ARN
+	Name      string // parameter, secret, log group, Auto Scaling group
+	Token     string // idempotency token, derived from plan, stack and last update
+	ChangeSet string // ARN
+	Protect   bool
+	Retain    []string // OpDeleteStack
+
+	Create    *ChangeSetInput
+	Parameter *plan.ParameterBody // Value is a literal here
+	Secret    *plan.SecretBody
+	LogGroup  *plan.LogGroupBody
+}
+
+// ChangeSetInput is a change set to create. The template has no open reference.
+type ChangeSetInput struct {
+	Name         string // "rc-" and the token's start
+	StackName    string
+	New          bool // the stack does not exist (or is REVIEW_IN_PROGRESS)
+	Template     cfn.Template
+	Tags         map[string]string
+	Parameters   map[string]string
+	Capabilities []string
+	Description  string
+}
+
+// Response is one message back.
+type Response struct {
+	ID   RequestID
+	Step plan.StepID
+	Op   Op
+	Done bool
+	Err  *Failure
+
+	Stack     *plan.LiveStack
+	ChangeSet *ChangeSet
+	Progress  *Progress
+	Causes    []Cause // of a failed operation, the deepest first
+	Parameter *plan.LiveParameter
+	Secret    *plan.LiveSecret
+	LogGroup  *plan.LiveLogGroup
+	Group     *plan.LiveGroup
+}
+
+// ChangeSet is a settled change set.
+type ChangeSet struct {
+	ARN     string
+	StackID string
+	Empty   bool   // it FAILED because there is nothing to change: success
+	Failed  string // any other failure's reason
+	Changes []Announced
+}
+
+// Announced is one resource change that CloudFormation announces.
+type Announced struct {
+	Resource     string // logical id
+	Type         string
+	Action       string   // Add, Modify, Remove, Import, Dynamic
+	Replacement  string   // True, False, Conditional or empty
+	PolicyAction string   // Delete, Retain, Snapshot, ReplaceAndDelete, …
+	Paths        []string // changed property paths, "Properties.X.Y"
+}
+
+// Progress of an operation on a stack.
+type Progress struct {
+	Stack    string    `json:"stack,omitempty"`
+	Status   string    `json:"status,omitempty"`
+	Resource string    `json:"resource,omitempty"` // logical id that is being worked on
+	Type     string    `json:"type,omitempty"`
+	State    string    `json:"state,omitempty"` // its resource status
+	Reason   string    `json:"reason,omitempty"`
+	Done     int       `json:"done,omitempty"` // resources settled in this operation
+	At       time.Time `json:"at,omitzero"`
+}
+
+// Cause is a resource event that made an operation fail.
+type Cause struct {
+	Stack    string `json:"stack,omitempty"`
+	Resource string `json:"resource,omitempty"`
+	Type     string `json:"type,omitempty"`
+	Status   string `json:"status,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Failure is an error of AWS in our words; secrets are masked before it gets here.
+type Failure struct {
+	Code    string // AWS's code, "" for transport and our own
+	Message string
+	Kind    FailureKind
+}
+
+// FailureKind is what the engine branches on.
+type FailureKind string
+
+// The kinds of failures.
+const (
+	FailureOther    FailureKind = ""
+	FailureAbsent   FailureKind = "absent"   // the thing does not exist
+	FailureBusy     FailureKind = "busy"     // somebody else's operation runs
+	FailureConflict FailureKind = "conflict" // exists already, or changed under us
+	FailureDenied   FailureKind = "denied"   // access denied
+	FailureCanceled FailureKind = "canceled" // our context ended
+)
+
+func (f *Failure) Error() string {
+	if f.Code == "" {
+		return f.Message
+	}
+	return f.Code + ": " + f.Message
+}

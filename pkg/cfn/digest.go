@@ -1,0 +1,107 @@
+package cfn
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+)
+
+// Names of the outputs that every template of ours carries. They make each
+// change deployable (CloudFormation refuses an update that changes nothing)
+// and keep the revision that last changed the stack.
+const (
+	DigestOutput   = "ReconcileDigest"
+	RevisionOutput = "ReconcileRevision"
+)
+
+// Digest is the hex SHA-256 of what a template deploys: everything but the
+// description, the template's metadata and our own two outputs, together
+// with the stack's tags and template parameters.
+type Digest string
+
+// Marker is what the end of a stack's description says: that we own it, for
+// whom, and the digest of what was deployed. ListStacks returns descriptions
+// and neither tags nor outputs (facts: aws-limits 4.1).
+type Marker struct {
+	Owner  string // the Platform's name
+	Digest Digest
+}
+
+var markerPattern = regexp.MustCompile(`\[reconcile owner=([A-Za-z][A-Za-z0-9-]*) digest=([0-9a-f]{64})\]$`)
+
+// ParseMarker reads the marker at the end of a stack's description.
+func ParseMarker(description string) (Marker, bool) {
+	m := markerPattern.FindStringSubmatch(description)
+	if m == nil {
+		return Marker{}, false
+	}
+	return Marker{Owner: m[1], Digest: Digest(m[2])}, true
+}
+
+// DigestOf computes the digest. The template must have no open reference.
+func DigestOf(t Template, tags map[string]string, parameters map[string]string) (Digest, error) {
+	if open := Refs(t); len(open) > 0 {
+		return "", &ErrOpen{Refs: open}
+	}
+	t.Description = ""
+	t.Metadata = nil
+	if t.Outputs != nil {
+		outputs := make(map[string]Output, len(t.Outputs))
+		for k, o := range t.Outputs {
+			if k != DigestOutput && k != RevisionOutput {
+				outputs[k] = o
+			}
+		}
+		t.Outputs = outputs
+		if len(outputs) == 0 {
+			t.Outputs = nil
+		}
+	}
+	b, err := Canonical(map[string]any{"template": t, "tags": tags, "parameters": parameters})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return Digest(hex.EncodeToString(sum[:])), nil
+}
+
+// Seal returns the template as it is deployed: digest and owner at the end of
+// the description, digest and revision as outputs.
+func Seal(t Template, owner string, digest Digest, revision string) Template {
+	outputs := make(map[string]Output, len(t.Outputs)+2)
+	for k, o := range t.Outputs {
+		outputs[k] = o
+	}
+	outputs[DigestOutput] = Output{Description: "Digest of the deployed template", Value: string(digest)}
+	if revision != "" {
+		outputs[RevisionOutput] = Output{Description: "Revision of the specs that last changed this stack", Value: revision}
+	}
+	t.Outputs = outputs
+	t.Description = fmt.Sprintf("%s [reconcile owner=%s digest=%s]", t.Description, owner, digest)
+	return t
+}
+
+// Canonical is JSON with sorted keys, no HTML escaping and no white space:
+// equal data gives equal bytes.
+func Canonical(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("canonical JSON: %w", err)
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n"), nil
+}
+
+// Parse reads a JSON template. Numbers keep their text (json.Number becomes
+// int64 or float64 by its form).
+func Parse(body []byte) (Template, error) {
+	var t Template
+	if err := json.Unmarshal(body, &t); err != nil {
+		return Template{}, fmt.Errorf("parse template: %w", err)
+	}
+	return t, nil
+}

@@ -1,0 +1,242 @@
+package plan
+
+import (
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
+)
+
+// FormatVersion of the JSON encoding of a Plan. It moves when a field changes
+// its meaning or goes away.
+const FormatVersion = "1.0"
+
+// StepID names a step for the life of a plan: "stack/bp-network",
+// "parameter/bp/fleets/staging/gpu-default/desired_config",
+// "recover/bp-data", "protect/bp-data".
+type StepID string
+
+// Kind of a step.
+type Kind string
+
+// The kinds of steps.
+const (
+	KindStack     Kind = "stack"
+	KindParameter Kind = "parameter"
+	KindSecret    Kind = "secret"
+	KindLogGroup  Kind = "log-group"
+)
+
+// Action of a step, and of a change to one resource.
+type Action string
+
+// The actions. A change uses create, update, replace and delete only.
+const (
+	ActionNone      Action = "none"
+	ActionCreate    Action = "create"
+	ActionUpdate    Action = "update"
+	ActionReplace   Action = "replace"
+	ActionDelete    Action = "delete"
+	ActionImport    Action = "import"
+	ActionRecover   Action = "recover"
+	ActionProtect   Action = "protect"
+	ActionUnprotect Action = "unprotect"
+	ActionRun       Action = "run"
+)
+
+// Replace says whether a change replaces its resource.
+type Replace string
+
+// The three answers. Maybe counts as yes for approvals.
+const (
+	ReplaceNo    Replace = "no"
+	ReplaceMaybe Replace = "maybe"
+	ReplaceYes   Replace = "yes"
+)
+
+// Plan is the ordered list of steps that would make the account match the
+// specs. It holds no secret.
+type Plan struct {
+	FormatVersion string    `json:"formatVersion"`
+	Tool          string    `json:"tool"` // version that computed it
+	Target        Target    `json:"target"`
+	Destroy       bool      `json:"destroy,omitempty"`
+	Steps         []Step    `json:"steps"` // each after all it needs; ties by ID; unchanged things are no steps
+	Findings      []Finding `json:"findings,omitempty"`
+	Drift         []Change  `json:"drift,omitempty"`   // hand edits of what the plan reads anyway
+	NotRead       []string  `json:"notRead,omitempty"` // what an empty plan did not look at
+	Summary       Summary   `json:"summary"`
+	Digest        string    `json:"digest"` // of everything above but Tool
+}
+
+// Summary counts resources, as Terraform users know it; a replacement counts
+// under Add and Destroy. A parameter, secret or log group counts as one resource.
+type Summary struct {
+	Add     int `json:"add"`
+	Change  int `json:"change"`
+	Destroy int `json:"destroy"`
+	Replace int `json:"replace"`
+	Drift   int `json:"drift"`
+	Blocked int `json:"blocked"` // steps
+}
+
+// Step is one thing that apply does.
+type Step struct {
+	ID        StepID      `json:"id"`
+	Kind      Kind        `json:"kind"`
+	Target    string      `json:"target"` // stack name, parameter name, …
+	Action    Action      `json:"action"`
+	Needs     []StepID    `json:"needs,omitempty"`
+	Base      string      `json:"base"` // fingerprint of the live state it was computed from
+	Body      Body        `json:"body"`
+	Changes   []Change    `json:"changes,omitempty"`
+	Unknown   []string    `json:"unknown,omitempty"` // open references, known after apply
+	Blocked   *Blocked    `json:"blocked,omitempty"`
+	Approvals []Approval  `json:"approvals,omitempty"` // needed before it runs
+	Risk      string      `json:"risk,omitempty"`      // for the reader
+	Rollback  string      `json:"rollback,omitempty"`  // how, or why not
+	Reason    string      `json:"reason,omitempty"`    // for the reader; apply never looks at it
+	Source    spec.Source `json:"source"`
+}
+
+// Body is what a step writes; exactly one field is set. No field ever holds
+// a secret: generated values are made where they are written.
+type Body struct {
+	Stack     *StackBody     `json:"stack,omitempty"`
+	Parameter *ParameterBody `json:"parameter,omitempty"`
+	Secret    *SecretBody    `json:"secret,omitempty"`
+	LogGroup  *LogGroupBody  `json:"logGroup,omitempty"`
+	Recover   *RecoverBody   `json:"recover,omitempty"`
+}
+
+// StackBody is a stack's template with its open references; apply substitutes
+// them just before the step. A delete or protection step has no template.
+type StackBody struct {
+	Name         string            `json:"name"`
+	ID           string            `json:"id,omitempty"` // of the live stack
+	Owner        string            `json:"owner"`
+	Template     *cfn.Template     `json:"template,omitempty"`
+	Tags         map[string]string `json:"tags,omitempty"`
+	Parameters   map[string]any    `json:"parameters,omitempty"` // strings or open references
+	Capabilities []string          `json:"capabilities,omitempty"`
+	Retain       []string          `json:"retain,omitempty"` // logical ids a delete keeps although they fail
+}
+
+// ParameterBody is an SSM parameter.
+type ParameterBody struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	DataType string `json:"dataType,omitempty"`
+	Value    any    `json:"value,omitempty"`    // string or open reference
+	Generate string `json:"generate,omitempty"` // generator instead of a value
+	Version  int64  `json:"version,omitempty"`  // live version it was computed from; 0: absent
+	Describe string `json:"describe,omitempty"`
+}
+
+// SecretBody writes a first value into a secret.
+type SecretBody struct {
+	Name     string `json:"name"`
+	Generate string `json:"generate"`
+}
+
+// LogGroupBody is a log group.
+type LogGroupBody struct {
+	Name          string `json:"name"`
+	RetentionDays int    `json:"retentionDays"`
+}
+
+// Recovery operations on a stuck stack.
+const (
+	RecoverDelete           = "delete"            // DeleteStack of a stack that never worked
+	RecoverContinueRollback = "continue-rollback" // ContinueUpdateRollback without skips
+	RecoverRollback         = "rollback"          // RollbackStack
+	RecoverRetryDelete      = "retry-delete"      // DeleteStack once more
+	RecoverSweep            = "sweep"             // delete a left-over REVIEW_IN_PROGRESS stack
+)
+
+// RecoverBody brings a stuck stack into a status from which it can go on.
+type RecoverBody struct {
+	Name      string   `json:"name"`
+	ID        string   `json:"id"`
+	Status    string   `json:"status"`
+	Operation string   `json:"operation"`
+	Resources []string `json:"resources,omitempty"` // blast radius: logical ids
+}
+
+// Change is one difference, down to the property. A created or deleted
+// resource is one change with an empty path.
+type Change struct {
+	Stack     string      `json:"stack,omitempty"`
+	Resource  string      `json:"resource"` // logical id; "Outputs.X", "Tags.X" for the stack itself
+	Type      string      `json:"type,omitempty"`
+	Physical  string      `json:"physical,omitempty"`
+	Action    Action      `json:"action"`
+	Path      string      `json:"path,omitempty"` // "Properties.MixedInstancesPolicy.LaunchTemplate.Overrides[1]"
+	Before    any         `json:"before,omitempty"`
+	After     any         `json:"after,omitempty"`
+	Document  string      `json:"document,omitempty"`  // a readable diff, for user data, policies, dashboards
+	Unknown   bool        `json:"unknown,omitempty"`   // After is known after apply
+	Sensitive bool        `json:"sensitive,omitempty"` // Before and After are masked
+	Replace   Replace     `json:"replace,omitempty"`
+	Retained  bool        `json:"retained,omitempty"` // a delete that keeps the thing itself
+	Source    spec.Source `json:"source,omitzero"`
+}
+
+// Blocked says why a step cannot run yet, and what unblocks it.
+type Blocked struct {
+	Reason  string `json:"reason"`
+	Command string `json:"command"`
+}
+
+// ApprovalKind names a danger.
+type ApprovalKind string
+
+// The five kinds that --approve KIND:TARGET knows.
+const (
+	ApproveDestroy   ApprovalKind = "destroy"
+	ApproveReplace   ApprovalKind = "replace"
+	ApproveCapacity  ApprovalKind = "capacity"
+	ApproveRecover   ApprovalKind = "recover"
+	ApproveUnprotect ApprovalKind = "unprotect"
+)
+
+// Approval is a consent that a step needs, named so that it can be given.
+type Approval struct {
+	Kind   ApprovalKind `json:"kind"`
+	Target string       `json:"target"` // stack name, or stack name/logical id
+	Why    string       `json:"why"`
+}
+
+// String is the form of the --approve flag.
+func (a Approval) String() string { return string(a.Kind) + ":" + a.Target }
+
+// Severity of a finding.
+type Severity string
+
+// The severities: an error refuses the whole apply.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+	SeverityNote    Severity = "note"
+)
+
+// Finding is something the reader must know that is not a step.
+type Finding struct {
+	Severity Severity    `json:"severity"`
+	Code     string      `json:"code"`   // stable: "wrong-account", "ami-missing", …
+	Target   string      `json:"target"` // stack, fleet, parameter, …
+	Message  string      `json:"message"`
+	Command  string      `json:"command,omitempty"` // what to run next
+	Source   spec.Source `json:"source,omitzero"`
+}
+
+// Empty tells whether nothing would change.
+func (p Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// Step finds a step by ID.
+func (p Plan) Step(id StepID) (Step, bool) {
+	for _, s := range p.Steps {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return Step{}, false
+}

@@ -1,0 +1,223 @@
+package spec
+
+import "encoding/json"
+
+// APIVersion is the one version of the documents that this program reads.
+const APIVersion = "reconcile/v1"
+
+// Kind of a document.
+type Kind string
+
+// The four kinds.
+const (
+	KindPlatform Kind = "Platform"
+	KindFleet    Kind = "Fleet"
+	KindBundle   Kind = "Bundle"
+	KindStack    Kind = "Stack"
+)
+
+// Source is a place in a spec file: File is relative to the specs directory's
+// parent as the user named it ("specs/platform.yaml"), Line and Column count from 1.
+type Source struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+}
+
+// Set is a whole folder of specs, validated: defaults filled in, fleets and
+// bundles and stacks sorted (fleets by stage then name).
+type Set struct {
+	Platform  Platform
+	Fleets    []Fleet
+	Bundles   []Bundle
+	Stacks    []Stack
+	Templates []FleetTemplate // fleet-templates.json
+	Digest    string          // hex SHA-256 over names and bytes of the files read
+	Dir       string          // as the user named it
+	Files     []string        // files read, sorted
+}
+
+// Meta is what every document has.
+type Meta struct {
+	Name   string
+	Source Source
+	// Positions of every field by dotted path ("spec.network.cidr",
+	// "spec.instanceTypes[0]"); filled by Load, read through At.
+	Positions map[string]Source
+}
+
+// At is the place of the field at path, or of its nearest enclosing field, or
+// of the document.
+func (m Meta) At(path string) Source {
+	for path != "" {
+		if s, ok := m.Positions[path]; ok {
+			return s
+		}
+		path = parentPath(path)
+	}
+	return m.Source
+}
+
+func parentPath(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '.' || path[i] == '[' {
+			return path[:i]
+		}
+	}
+	return ""
+}
+
+// Platform is the account's platform: one per specs folder.
+type Platform struct {
+	Meta
+	Requires   string
+	Account    string // 12 digits
+	Region     string
+	Owner      string // the Owner tag; empty omits it
+	Domain     Domain
+	Alerts     Alerts
+	Network    Network
+	Database   Database
+	Cache      Cache
+	Backend    Service
+	Frontend   Service
+	Exceptions []Exception
+	Approvals  []Approval
+}
+
+// Domain is the public host name and its certificate; both or neither.
+type Domain struct {
+	Name           string
+	CertificateARN string
+}
+
+// Set tells whether HTTPS is on.
+func (d Domain) Set() bool { return d.Name != "" && d.CertificateARN != "" }
+
+// Alerts says who hears of alarms, and the monthly budget (0: none).
+type Alerts struct {
+	Email            string
+	MonthlyBudgetUSD int
+}
+
+// Network of the platform.
+type Network struct {
+	CIDR              string
+	AvailabilityZones []string // 2 or 3
+	NATGateways       int      // 1 to len(AvailabilityZones)
+}
+
+// Database is the RDS MariaDB instance.
+type Database struct {
+	InstanceClass string
+	EngineVersion string // full minor version, "10.11.x"
+	MultiAZ       bool
+	StorageGiB    int
+	MaxStorageGiB int
+	BackupDays    int
+}
+
+// Cache is the ElastiCache node.
+type Cache struct {
+	NodeType      string
+	EngineVersion string
+	Encryption    bool // opt-in: TLS and AUTH need another resource type and application settings
+}
+
+// Service is an ECS Fargate service with CPU target tracking.
+type Service struct {
+	CPU              int // CPU units
+	MemoryMiB        int
+	MinTasks         int
+	MaxTasks         int
+	CPUTargetPercent int
+}
+
+// Exception turns a security default off, with a reason.
+type Exception struct {
+	Rule    string
+	Reason  string
+	Expires string // YYYY-MM-DD, empty: never
+}
+
+// Approval carries a named approval through a merge.
+type Approval struct {
+	Kind    string // destroy, replace, capacity, recover, unprotect
+	Target  string
+	Expires string // RFC 3339 date or time
+	Reason  string
+}
+
+// Fleet is one GPU fleet in one stage.
+type Fleet struct {
+	Meta
+	Stage         string // staging or production
+	Template      string // template_slug in fleet-templates.json
+	InstanceTypes []string
+	Bundle        string // Bundle name; empty: the Admin UI owns active_bundle
+	Enabled       bool
+}
+
+// ID is "stage/slug".
+func (f Fleet) ID() string { return f.Stage + "/" + f.Name }
+
+// FleetTemplate is one entry of the backend's fleet-templates.json, the
+// defaults of facts/contracts.md filled in (300, 2, 15).
+type FleetTemplate struct {
+	Slug                 string
+	DisplayName          string
+	AllowedInstanceTypes []string
+	MaxSize              int
+	WarmupSeconds        int
+	BacklogTarget        int
+	ScaleToZeroMinutes   int
+	Source               Source
+}
+
+// Bundle is a set of assets that a fleet installs.
+type Bundle struct {
+	Meta
+	Title  string
+	Notes  string
+	Assets []Asset
+}
+
+// Asset is one file of a bundle.
+type Asset struct {
+	Kind       string // checkpoint, lora, vae, embedding, controlnet, custom_node, other
+	SHA256     string
+	File       string // local file, relative to the spec; or
+	S3URL      string // s3://bucket/key; or neither: stored already under SHA256
+	Filename   string // original_filename
+	TargetPath string
+	Action     string // copy, extract_zip, extract_tar_gz
+}
+
+// Stack is a user's own CloudFormation template.
+type Stack struct {
+	Meta
+	Template              string          // path as written, relative to the spec file
+	Body                  json.RawMessage // the template, as canonical JSON
+	DependsOn             []string        // stack names
+	Parameters            map[string]ParameterValue
+	Capabilities          []string
+	Tags                  map[string]string
+	TerminationProtection bool
+}
+
+// ParameterValue is a literal, or an output of another stack.
+type ParameterValue struct {
+	Value  string
+	Stack  string
+	Output string
+}
+
+// Template finds a fleet template by slug.
+func (s Set) Template(slug string) (FleetTemplate, bool) {
+	for _, t := range s.Templates {
+		if t.Slug == slug {
+			return t, true
+		}
+	}
+	return FleetTemplate{}, false
+}

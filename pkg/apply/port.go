@@ -128,6 +128,9 @@ type Announced struct {
 	Replacement  string   // True, False, Conditional or empty
 	PolicyAction string   // Delete, Retain, Snapshot, ReplaceAndDelete, …
 	Paths        []string // changed property paths, "Properties.X.Y"
+	// Dynamic: every detail depends on a value known only during execution
+	// (Evaluation Dynamic), so the announcement is a possibility.
+	Dynamic bool
 }
 
 // Progress of an operation on a stack.

@@ -24,8 +24,9 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/report", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"cmd/reconcile":           {[]string{"pkg/report", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
 	"pkg/report":              {[]string{"pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
+	"pkg/revision":            {nil, "git only; knows no spec"},
 	"pkg/sandbox":             {[]string{"pkg/sandbox/stackengine", "pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/sandbox/stackengine": {[]string{"pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/cloud":               {[]string{"pkg/apply", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
@@ -47,6 +48,7 @@ var outside = []struct {
 	{"github.com/aws/aws-sdk-go-v2", []string{"pkg/cloud", "pkg/sandbox", "pkg/sandbox/stackengine"}, "AWS is behind one port"},
 	{"github.com/aws/smithy-go", []string{"pkg/cloud", "pkg/sandbox", "pkg/sandbox/stackengine"}, "AWS is behind one port"},
 	{"cuelang.org/go", []string{"pkg/spec", "schema"}, "specs are the only CUE"},
+	{"github.com/go-git/go-git", []string{"pkg/revision"}, "git is behind one package"},
 	{"github.com/spf13/cobra", []string{"cmd/reconcile"}, "flags end in the command"},
 	{"charm.land/lipgloss", []string{"pkg/report", "cmd/reconcile"}, "colour is the report's"},
 }

@@ -28,17 +28,23 @@ type Op string
 
 // The operations. Each says what its Response carries.
 const (
-	// OpReadStack describes Stack (a name or ARN), with protection, tags, outputs: Response.Stack, nil when absent.
+	// OpReadStack describes Stack (a name or ARN), with protection, tags, outputs: Response.Stack, nil when absent
+	// (by ARN, a deleted stack is DELETE_COMPLETE or nil). With Template also Response.Stack.Template. With Token set,
+	// also Response.Token: the ClientRequestToken of the newest operation in the stack's events.
 	OpReadStack Op = "read-stack"
-	// OpCreateChangeSet creates and waits until it is settled: Response.ChangeSet.
+	// OpCreateChangeSet creates and waits until it is settled: Response.ChangeSet. A change set with the same
+	// name and token is ours from an answer that was lost: describe it and go on.
 	OpCreateChangeSet Op = "create-change-set"
-	// OpExecuteChangeSet starts ChangeSet (an ARN); Done when accepted.
+	// OpExecuteChangeSet starts ChangeSet (an ARN) of Stack; Done when accepted.
 	OpExecuteChangeSet Op = "execute-change-set"
 	// OpDeleteChangeSet deletes ChangeSet; ok if gone.
 	OpDeleteChangeSet Op = "delete-change-set"
-	// OpWatchStack follows Stack (an ARN) until no operation runs on it: progress, then Response.Stack and Causes.
+	// OpWatchStack follows Stack (an ARN) until no operation runs on it (clean-up included): progress, then
+	// Response.Stack as OpReadStack gives it, Causes, and Token: the ClientRequestToken of the operation that ended.
+	// With Token set it follows the operation which that token started: a status from before it is no end.
 	OpWatchStack Op = "watch-stack"
-	// OpDeleteStack, OpContinueRollback and OpRollbackStack start the operation on Stack (an ARN); Done when accepted.
+	// OpDeleteStack, OpContinueRollback and OpRollbackStack start the operation on Stack (an ARN) with Token; Done
+	// when accepted. Retain is set only for a stack that is DELETE_FAILED.
 	OpDeleteStack      Op = "delete-stack"
 	OpContinueRollback Op = "continue-rollback"
 	OpRollbackStack    Op = "rollback-stack"
@@ -46,12 +52,15 @@ const (
 	OpSetProtection Op = "set-protection"
 	// OpReadParameter reads Name without decryption: Response.Parameter, nil when absent.
 	OpReadParameter Op = "read-parameter"
-	// OpPutParameter writes Parameter, with its generated value if it has a generator: Response.Parameter.
+	// OpPutParameter writes Parameter, with its generated value if it has a generator: Response.Parameter, of which
+	// only Version must be set. Version 0 in the request means that it must not exist yet (no overwrite; FailureConflict
+	// when it does). It has no token: after a lost answer it is not sent again, the engine reads and decides. An
+	// aws:ec2:image value is done when the new version can be read.
 	OpPutParameter    Op = "put-parameter"
 	OpDeleteParameter Op = "delete-parameter"
 	// OpReadSecret is DescribeSecret of Name: Response.Secret, nil when absent.
 	OpReadSecret Op = "read-secret"
-	// OpPutSecret writes a generated value as the first current version.
+	// OpPutSecret writes a generated value as the first current version, with Token.
 	OpPutSecret Op = "put-secret"
 	// OpReadLogGroup reads Name: Response.LogGroup, nil when absent.
 	OpReadLogGroup Op = "read-log-group"
@@ -72,6 +81,7 @@ type Request struct {
 	Name      string // parameter, secret, log group, Auto Scaling group
 	Token     string // idempotency token, derived from plan, stack and last update
 	ChangeSet string // ARN
+	Template  bool   // OpReadStack: with the deployed template
 	Protect   bool
 	Retain    []string // OpDeleteStack
 
@@ -102,9 +112,12 @@ type Response struct {
 	Err  *Failure
 
 	Stack     *plan.LiveStack
+	Token     string // OpReadStack with Token, OpWatchStack: of the newest operation, "" if it had none
 	ChangeSet *ChangeSet
 	Progress  *Progress
-	Causes    []Cause // of a failed operation, the deepest first
+	// Causes of a failed operation, the deepest first; of a successful one the
+	// old resources that its clean-up could not delete.
+	Causes    []Cause
 	Parameter *plan.LiveParameter
 	Secret    *plan.LiveSecret
 	LogGroup  *plan.LiveLogGroup

@@ -118,6 +118,18 @@ type StackBody struct {
 	Parameters   map[string]any    `json:"parameters,omitempty"` // strings or open references
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Retain       []string          `json:"retain,omitempty"` // logical ids a delete keeps although they fail
+	// Capacity is set on a step with a capacity approval: the live numbers that
+	// the approval was asked for. Apply reads them again.
+	Capacity *Capacity `json:"capacity,omitempty"`
+}
+
+// Capacity is what an Auto Scaling group had when a step that shrinks it was planned.
+type Capacity struct {
+	Group     string `json:"group"`
+	Max       int    `json:"max"` // after the step; 0 when the group goes away
+	Desired   int    `json:"desired"`
+	InService int    `json:"inService"`
+	Protected int    `json:"protected"`
 }
 
 // ParameterBody is an SSM parameter.

@@ -123,5 +123,6 @@ type Object struct {
 type Certificate struct {
 	ARN    string
 	Stack  string
+	Domain string // host name that it must cover; empty: not compared
 	Source spec.Source
 }

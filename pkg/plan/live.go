@@ -61,6 +61,9 @@ type LiveParameter struct {
 	Value    string
 	Version  int64
 	Modified time.Time
+	// Owner is the Platform that created it, from the tag reconcile:owner; read
+	// for a destroy only (tags cost a call each), else empty.
+	Owner string
 }
 
 // LiveSecret is what DescribeSecret says.

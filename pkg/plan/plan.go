@@ -85,7 +85,7 @@ type Step struct {
 	Target    string      `json:"target"` // stack name, parameter name, …
 	Action    Action      `json:"action"`
 	Needs     []StepID    `json:"needs,omitempty"`
-	Base      string      `json:"base"` // fingerprint of the live state it was computed from
+	Base      string      `json:"base"` // fingerprint of the live state it was computed from, or BaseAfter
 	Body      Body        `json:"body"`
 	Changes   []Change    `json:"changes,omitempty"`
 	Unknown   []string    `json:"unknown,omitempty"` // open references, known after apply
@@ -140,6 +140,7 @@ type ParameterBody struct {
 	Value    any    `json:"value,omitempty"`    // string or open reference
 	Generate string `json:"generate,omitempty"` // generator instead of a value
 	Version  int64  `json:"version,omitempty"`  // live version it was computed from; 0: absent
+	Owner    string `json:"owner"`              // tag reconcile:owner of a parameter that is created
 	Describe string `json:"describe,omitempty"`
 }
 

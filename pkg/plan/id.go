@@ -1,0 +1,26 @@
+package plan
+
+import "strings"
+
+// ID is the step for a target: "stack/bp-network"; a name that starts with a
+// slash keeps one slash, "parameter/bp/fleets/staging/gpu-default/desired_config".
+func ID(k Kind, target string) StepID {
+	return joinID(string(k), target)
+}
+
+// RecoverID is the step that brings a stuck stack back.
+func RecoverID(stack string) StepID { return joinID("recover", stack) }
+
+// ProtectID is the step that switches termination protection on.
+func ProtectID(stack string) StepID { return joinID("protect", stack) }
+
+// UnprotectID is the step that switches termination protection off.
+func UnprotectID(stack string) StepID { return joinID("unprotect", stack) }
+
+// ReleaseID is the step that lets go of the deletion policies of resources
+// which a destroy was told not to keep.
+func ReleaseID(stack string) StepID { return joinID("release", stack) }
+
+func joinID(prefix, target string) StepID {
+	return StepID(prefix + "/" + strings.TrimPrefix(target, "/"))
+}

@@ -1,0 +1,32 @@
+package plan
+
+// Options of Compute.
+type Options struct {
+	Tool   string // version of the program, for Plan.Tool
+	Select Selection
+	// Approve holds the consents that name their target. They lift the refusal of
+	// a mass deletion, which a blanket consent does not. Expired ones must be left
+	// out by the caller: Compute knows no clock.
+	Approve []Approval
+}
+
+// Selection narrows a plan to fleets and stacks, by globs as in path.Match
+// ("staging/*", "bp-*"; "*" alone is everything). The zero value is everything.
+// What a selected thing depends on is included only where it is missing in AWS.
+type Selection struct {
+	Fleets []string // STAGE/SLUG
+	Stacks []string // stack names
+}
+
+// All tells whether nothing was narrowed.
+func (s Selection) All() bool { return len(s.Fleets) == 0 && len(s.Stacks) == 0 }
+
+// DestroyOptions of Destroy.
+type DestroyOptions struct {
+	Tool string
+	// Select narrows by live stacks and by the fleets they hold; it needs no specs.
+	Select Selection
+	// Resources are stateful resources, "STACK/LogicalID", that a destroy does
+	// not keep. Naming one is not an approval.
+	Resources []string
+}

@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"sort"
+	"strings"
+
+	"reconcile/pkg/cfn"
+)
+
+// ReadSet says what to read of AWS. Lists are sorted, each name once.
+type ReadSet struct {
+	// StackOutputs are stacks to describe: outputs, tags, parameters, protection.
+	StackOutputs []string
+	// Stacks are stacks to describe and whose template and resources are needed too.
+	Stacks          []string
+	Parameters      []string // by name, without decryption
+	Secrets         []string // DescribeSecret only
+	LogGroups       []string
+	Groups          []string // Auto Scaling groups
+	LaunchTemplates []string // by name
+	Images          []Image
+	Objects         []Object
+	Certificate     string // ARN, or empty
+	// ParameterPath is the path below which parameters are listed by name, to tell
+	// of fleets that the specs do not know ("/bp/fleets/"); empty: not wanted.
+	// Their values are not needed.
+	ParameterPath string
+}
+
+// Empty tells whether there is nothing to read.
+func (r ReadSet) Empty() bool {
+	return len(r.StackOutputs)+len(r.Stacks)+len(r.Parameters)+len(r.Secrets)+len(r.LogGroups)+len(r.Groups)+
+		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects) == 0 && r.Certificate == "" && r.ParameterPath == ""
+}
+
+// Reads says what to read at first, beside the index of all stacks: all that
+// follows from the specs alone. Afterwards ask More.
+func Reads(d Desired, sel Selection) (ReadSet, error) {
+	g, err := newGraph(&d)
+	if err != nil {
+		return ReadSet{}, err
+	}
+	wanted, err := g.selected(&d, sel)
+	if err != nil {
+		return ReadSet{}, err
+	}
+	all := g.closure(wanted)
+	c := newCollector()
+	for i := range d.Stacks {
+		if s := &d.Stacks[i]; all[ID(KindStack, s.Name)] {
+			c.stack(&d, s)
+		}
+	}
+	for _, p := range d.Parameters {
+		if !all[ID(KindParameter, p.Name)] {
+			continue
+		}
+		c.parameters[p.Name] = true
+		c.refs(p.Value)
+		for _, o := range d.Objects {
+			if o.Key == p.Object {
+				c.objects[o] = true
+			}
+		}
+	}
+	for _, s := range d.Secrets {
+		// A secret's stack may be selected without the secret's consumers.
+		if all[ID(KindSecret, s.Name)] {
+			c.secrets[s.Name] = true
+		}
+	}
+	for _, l := range d.LogGroups {
+		if all[ID(KindLogGroup, l.Name)] {
+			c.logGroups[l.Name] = true
+		}
+	}
+	r := c.set()
+	if d.Certificate != nil && all[ID(KindStack, d.Certificate.Stack)] {
+		r.Certificate = d.Certificate.ARN
+	}
+	if sel.All() {
+		r.ParameterPath = fleetPath(d.Target)
+	}
+	return r, nil
+}
+
+// Referenced lists the stacks that Reads wants described: those whose outputs
+// others need, and those that should be protected from termination.
+func Referenced(d Desired, sel Selection) ([]string, error) {
+	r, err := Reads(d, sel)
+	return r.StackOutputs, err
+}
+
+// fleetPath is the folder of the fleets' contract parameters.
+func fleetPath(t Target) string { return "/" + t.Platform + "/fleets/" }
+
+// collector gathers names once each.
+type collector struct {
+	outputs, parameters, secrets, logGroups, groups, launchTemplates map[string]bool
+	images                                                           map[Image]bool
+	objects                                                          map[Object]bool
+}
+
+func newCollector() *collector {
+	return &collector{
+		outputs: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
+		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{},
+		images: map[Image]bool{}, objects: map[Object]bool{},
+	}
+}
+
+func (c *collector) stack(d *Desired, s *Stack) {
+	c.refs(s.Template)
+	c.refs(s.Parameters)
+	if s.Protect {
+		c.outputs[s.Name] = true
+	}
+	for id := range s.Template.Resources {
+		r := s.Template.Resources[id]
+		if name, ok := groupName(r); ok {
+			c.groups[name] = true
+		}
+		if name, ok := r.Properties["LaunchTemplateName"].(string); ok && r.Type == typeLaunchTemplate {
+			c.launchTemplates[name] = true
+		}
+	}
+	for _, f := range d.Fleets {
+		if f.Stack != s.Name {
+			continue
+		}
+		if f.Group != "" {
+			c.groups[f.Group] = true
+		}
+		if f.AMIParameter != "" {
+			c.parameters[f.AMIParameter] = true
+		}
+	}
+	for _, i := range d.Images {
+		if i.Stack == s.Name {
+			c.images[i] = true
+		}
+	}
+}
+
+func (c *collector) refs(v any) {
+	for _, r := range cfn.Refs(v) {
+		if r.Stack != "" {
+			c.outputs[r.Stack] = true
+		} else {
+			c.parameters[r.Parameter] = true
+		}
+	}
+}
+
+func (c *collector) set() ReadSet {
+	r := ReadSet{
+		StackOutputs: sortedKeys(c.outputs), Parameters: sortedKeys(c.parameters), Secrets: sortedKeys(c.secrets),
+		LogGroups: sortedKeys(c.logGroups), Groups: sortedKeys(c.groups), LaunchTemplates: sortedKeys(c.launchTemplates),
+	}
+	for i := range c.images {
+		r.Images = append(r.Images, i)
+	}
+	sort.Slice(r.Images, func(a, b int) bool {
+		return imageKey(r.Images[a])+" "+r.Images[a].Stack < imageKey(r.Images[b])+" "+r.Images[b].Stack
+	})
+	for o := range c.objects {
+		r.Objects = append(r.Objects, o)
+	}
+	sort.Slice(r.Objects, func(a, b int) bool { return objectKey(r.Objects[a]) < objectKey(r.Objects[b]) })
+	return r
+}
+
+// imageKey is the key of Live.Images.
+func imageKey(i Image) string { return i.Repository + ":" + i.Tag }
+
+// objectKey is the key of Live.Objects.
+func objectKey(o Object) string { return o.Bucket + "/" + o.Key }
+
+const (
+	typeGroup          = "AWS::AutoScaling::AutoScalingGroup"
+	typeLaunchTemplate = "AWS::EC2::LaunchTemplate"
+)
+
+// groupName is the explicit name of an Auto Scaling group resource.
+func groupName(r cfn.Resource) (string, bool) {
+	if r.Type != typeGroup {
+		return "", false
+	}
+	name, ok := r.Properties["AutoScalingGroupName"].(string)
+	return name, ok && !strings.Contains(name, "${")
+}

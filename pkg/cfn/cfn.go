@@ -1,6 +1,6 @@
 // Package cfn holds a CloudFormation template as data: typed references to
 // values of other stacks, canonical JSON, a digest of what deploys, a diff
-// down to the property, and AWS's own resource schemas and life-cycle table.
+// down to the property, the graph of its resources and its text.
 //
 // It performs no I/O, knows no spec and no AWS client. Start with Template,
 // then Ref (values that only AWS knows) and Diff.

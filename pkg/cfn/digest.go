@@ -96,8 +96,7 @@ func Canonical(v any) ([]byte, error) {
 	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
-// Parse reads a JSON template. Numbers keep their text (json.Number becomes
-// int64 or float64 by its form).
+// Parse reads a JSON template. Numbers become float64.
 func Parse(body []byte) (Template, error) {
 	var t Template
 	if err := json.Unmarshal(body, &t); err != nil {

@@ -60,6 +60,13 @@ func DigestOf(t Template, tags map[string]string, parameters map[string]string) 
 			t.Outputs = nil
 		}
 	}
+	// No tags are no tags, whether the map is nil, empty or was left out of JSON.
+	if len(tags) == 0 {
+		tags = nil
+	}
+	if len(parameters) == 0 {
+		parameters = nil
+	}
 	b, err := Canonical(map[string]any{"template": t, "tags": tags, "parameters": parameters})
 	if err != nil {
 		return "", err

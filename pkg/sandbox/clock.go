@@ -1,0 +1,79 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
+)
+
+// Time in the sandbox is lazy. Before a request is served, everything that
+// fell due since the last one happens, in the order of its time, with the
+// sandbox's clock standing at that time. So the result does not depend on when
+// or how often somebody looked, and serving a journal again gives the same state.
+
+// advance moves the account to now.
+func (s *Sandbox) advance(ctx context.Context, now time.Time) error {
+	names := make([]string, 0, len(s.account.Regions))
+	for name := range s.account.Regions {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		r := s.account.Regions[name]
+		if r.engine == nil {
+			continue
+		}
+		for {
+			at, ok := r.engine.Next()
+			if !ok || at.After(now) {
+				break
+			}
+			s.clock = at
+			r.engine.Advance(ctx, at)
+			if again, ok := r.engine.Next(); ok && !again.After(at) {
+				return errors.New("stack engine: time stands still")
+			}
+		}
+	}
+	s.clock = now
+	return nil
+}
+
+// attach gives every region that has stacks its engine.
+func (s *Sandbox) attach() error {
+	s.clock = s.account.Last
+	for _, r := range s.account.Regions {
+		if r.Stacks != nil {
+			s.attachRegion(r)
+		}
+	}
+	return nil
+}
+
+// attachRegion makes the region's CloudFormation if it has none yet.
+func (s *Sandbox) attachRegion(r *region) {
+	if r.engine != nil {
+		return
+	}
+	if r.Stacks == nil {
+		r.Stacks = &stackengine.State{Account: s.account.ID, Region: r.Name, Seed: s.account.number("stacks", r.Name)}
+	}
+	r.engine = &stackengine.Engine{
+		State:     r.Stacks,
+		Now:       func() time.Time { return s.clock },
+		Scale:     s.options.Scale,
+		Parameter: func(name, version string) (string, bool) { return s.parameterValue(r, name, version) },
+		Providers: s.providers(r),
+	}
+}
+
+// scale is what every duration is multiplied with.
+func (s *Sandbox) scale() float64 {
+	if s.options.Scale == 0 {
+		return stackengine.DefaultScale
+	}
+	return s.options.Scale
+}

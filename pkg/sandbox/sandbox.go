@@ -1,0 +1,234 @@
+// Package sandbox is an AWS in process. It stands at the wire: requests that
+// the real SDK clients or the AWS CLI have signed and serialized come in as
+// HTTP, are decoded into the SDK's own input types, served by a small typed
+// backend per service, and answered in the service's own protocol. Stacks are
+// the engine's in the directory stackengine; what resources do outside of
+// CloudFormation is in the files provider_*.go.
+//
+// It must not import anything that renders, plans or compares: the sandbox
+// shares no code with what it judges. It starts no goroutine and no timer; all
+// that takes time happens when the next request looks (see clock.go).
+//
+// Start with Open and Do; then route.go (which service), operations.go (the
+// table of each), state.go (what is remembered) and file.go (how it is kept).
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Options say how to open a sandbox. The zero value is a fresh, stocked
+// account in memory.
+type Options struct {
+	// Path is the state file; "" keeps everything in memory.
+	Path string
+	// Account and Region are for a fresh account; 123456789012 and us-east-1
+	// when empty. An account that exists keeps its own.
+	Account, Region string
+	// Bare makes a fresh account an empty one; see Stocked in stock.go.
+	Bare bool
+	// Seed makes generated ids and values of a fresh account repeatable.
+	Seed string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Scale multiplies everything that takes time in AWS; 0 means the engine's default.
+	Scale float64
+	// Latency is added to every call.
+	Latency time.Duration
+	// Fault is asked before every call; n counts the calls of that operation
+	// from 1. nil means no fault.
+	Fault func(service, operation string, n int) *Fault
+	// Rates limits calls per "service.Operation", or "service" for all of its
+	// operations together; more are throttled with the service's own code.
+	Rates map[string]Rate
+}
+
+// Sandbox is an open account. It is safe for concurrent use.
+type Sandbox struct {
+	options  Options
+	services map[string]*service
+	fields   *fieldIndex
+	json     *jsonEncoder
+
+	mu      sync.Mutex
+	account *account
+	store   *store // nil in memory
+	fresh   bool
+	stale   bool // memory may differ from the file: read it again
+	clock   time.Time
+	closed  bool
+
+	traffic traffic
+}
+
+// Open opens the state file, or makes a fresh account. An unusable file is an
+// *ErrState.
+func Open(o Options) (*Sandbox, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder()}
+	s.traffic.init(o)
+	if o.Path == "" {
+		s.account = s.newAccount(o.Bare)
+		s.fresh = true
+		return s, s.attach()
+	}
+	st, err := openStore(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	s.store = st
+	s.stale = true
+	if err := s.begin(); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	if err := st.unlock(); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	return s, nil
+}
+
+// Reset replaces whatever is at path by a fresh account. Its account id and
+// region come from the options of the next Open.
+func Reset(path string, bare bool) error {
+	st, err := openStore(path)
+	if err != nil {
+		return err
+	}
+	if err := st.lock(); err != nil && !errors.Is(err, errReplaced) {
+		return errors.Join(err, st.close())
+	}
+	a := newAccount("", "", newSeed(), bare, time.Time{})
+	return errors.Join(st.compact(a), st.unlock(), st.close())
+}
+
+// newSeed is the one thing that is random; everything else derives from it.
+func newSeed() string {
+	b := make([]byte, 16)
+	// crypto/rand never fails; it ends the program when the system has no randomness.
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func (s *Sandbox) newAccount(bare bool) *account {
+	seed := s.options.Seed
+	if seed == "" {
+		seed = newSeed()
+	}
+	a := newAccount("", "", seed, bare, time.Time{})
+	s.adopt(a)
+	return a
+}
+
+// adopt gives an account that nobody has used yet its id, region and birthday.
+func (s *Sandbox) adopt(a *account) {
+	a.ID, a.Region = s.options.Account, s.options.Region
+	if a.ID == "" {
+		a.ID = "123456789012"
+	}
+	if a.Region == "" {
+		a.Region = "us-east-1"
+	}
+	a.Created = s.options.Now().UTC().Truncate(time.Millisecond)
+	a.Last = a.Created
+}
+
+// Fresh tells that this Open made the account or was the first to use it.
+func (s *Sandbox) Fresh() bool { return s.fresh }
+
+// Bare tells that the account is an empty one, without images.
+func (s *Sandbox) Bare() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.Bare
+}
+
+// Close folds a long journal into a snapshot and gives the file back. What
+// was answered is on disk already.
+func (s *Sandbox) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.store == nil {
+		s.closed = true
+		return nil
+	}
+	s.closed = true
+	if err := s.begin(); err != nil {
+		return errors.Join(err, s.store.close())
+	}
+	var err error
+	if s.store.wantsFolding() {
+		err = s.store.compact(s.account)
+	}
+	return errors.Join(err, s.store.unlock(), s.store.close())
+}
+
+// begin locks the file and brings memory up to it. On error nothing is locked.
+func (s *Sandbox) begin() error {
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.lock()
+	if errors.Is(err, errReplaced) {
+		s.stale = true
+	} else if err != nil {
+		return err
+	}
+	if err := s.catchUp(); err != nil {
+		s.stale = true
+		return errors.Join(err, s.store.unlock())
+	}
+	return nil
+}
+
+// catchUp reads what is in the file and not yet in memory.
+func (s *Sandbox) catchUp() error {
+	if !s.stale {
+		journal, err := s.store.tail()
+		if err != nil {
+			return err
+		}
+		return s.replay(journal)
+	}
+	a, journal, ok, err := s.store.read()
+	if err != nil {
+		return err
+	}
+	if !ok || a.ID == "" {
+		if !ok {
+			a = s.newAccount(s.options.Bare)
+		} else {
+			s.adopt(a)
+		}
+		s.fresh = true
+		if err := s.store.compact(a); err != nil {
+			return err
+		}
+	}
+	s.account = a
+	s.stale = false
+	if err := s.attach(); err != nil {
+		return err
+	}
+	return s.replay(journal)
+}
+
+// replay serves the journal's requests again, each at its own time.
+func (s *Sandbox) replay(journal []entry) error {
+	for i, e := range journal {
+		if err := s.advance(context.Background(), e.At); err != nil {
+			return fmt.Errorf("journal line %d: %w", i+1, err)
+		}
+		s.account.Last = e.At
+		// A refusal was the answer then, too, and the answer is not needed now.
+		_ = s.serve(context.Background(), e.request)
+	}
+	return nil
+}

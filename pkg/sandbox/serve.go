@@ -1,0 +1,246 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// maxBody is the longest request that is read.
+const maxBody = 64 << 20
+
+// Do answers a request; a Sandbox is an aws.HTTPClient. It fails, without an
+// answer, only when the context has ended or a fault asks for it.
+func (s *Sandbox) Do(r *http.Request) (*http.Response, error) {
+	a, err := s.handle(r)
+	if err != nil {
+		return nil, &url.Error{Op: r.Method, URL: r.URL.String(), Err: err}
+	}
+	header := a.header
+	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if r.Method == http.MethodHead && header.Get("X-Sandbox-Length") != "" {
+		header.Set("Content-Length", header.Get("X-Sandbox-Length"))
+		header.Del("X-Sandbox-Length")
+	}
+	return &http.Response{
+		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r,
+	}, nil
+}
+
+// ServeHTTP answers on a port. An answer that a fault loses closes the connection.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a, err := s.handle(r)
+	if err != nil {
+		panic(http.ErrAbortHandler) // net/http's way to hang up
+	}
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // a client that went away needs no answer
+}
+
+// answer is what goes back over HTTP.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// handle is the way of every request, from bytes to bytes.
+func (s *Sandbox) handle(r *http.Request) (*answer, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	id := s.traffic.requestID()
+	var body []byte
+	if r.Body != nil {
+		b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		if err := errors.Join(err, r.Body.Close()); err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		body = b
+	}
+	req, proto, refused := route(r, body, s.services)
+	if len(body) > maxBody {
+		refused = &Fail{Code: "RequestEntityTooLarge", Message: "the sandbox reads at most 64 MiB", Status: http.StatusRequestEntityTooLarge}
+	}
+	if refused != nil {
+		return s.refuse(refused, proto, s.services[req.Service], id), nil
+	}
+	fault, err := s.traffic.enter(r.Context(), s.services[req.Service], req.Service, req.name(), s.options)
+	if err != nil {
+		return nil, err
+	}
+	if fault != nil && fault.Lost == LostBefore {
+		return nil, errLost
+	}
+	if fault != nil && fault.Code != "" {
+		return s.refuse(fault.fail(), proto, s.services[req.Service], id), nil
+	}
+	res, err := s.locked(r.Context(), req)
+	if fault != nil && fault.Lost == LostAfter {
+		return nil, errLost
+	}
+	if err != nil {
+		return s.refuse(asFail(err), proto, s.services[req.Service], id), nil
+	}
+	return s.accept(res, proto, req, id)
+}
+
+var errLost = errors.New("connection reset by peer (a fault of the sandbox's plan)")
+
+// result is a served request before it is encoded.
+type result struct {
+	out any     // SDK output, or a struct of ec2_wire.go
+	raw *answer // S3 answers by itself
+}
+
+// locked serves one request while nobody else does, and keeps it.
+func (s *Sandbox) locked(ctx context.Context, req request) (*result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("the sandbox is closed")
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	res, err := s.serveNow(ctx, req)
+	if s.store != nil {
+		if unlockErr := s.store.unlock(); unlockErr != nil {
+			return nil, unlockErr
+		}
+	}
+	return res, err
+}
+
+func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
+	now := s.options.Now().UTC()
+	if now.Before(s.account.Last) {
+		now = s.account.Last // the clock of another process may be ahead
+	}
+	if err := s.advance(ctx, now); err != nil {
+		return nil, err
+	}
+	write := s.isWrite(req)
+	if write {
+		s.account.Last = now
+	}
+	served := s.serve(ctx, req)
+	if !write || s.store == nil {
+		return served.res, served.err
+	}
+	if err := s.store.append(entry{At: now, request: req}); err != nil {
+		s.stale = true // memory is ahead of the file
+		return nil, err
+	}
+	if s.store.wantsCompaction() {
+		if err := s.store.compact(s.account); err != nil {
+			s.stale = true
+			return nil, err
+		}
+	}
+	return served.res, served.err
+}
+
+// served is what a service said: an answer or a refusal.
+type served struct {
+	res *result
+	err error
+}
+
+// serve runs a request against the state at the sandbox's clock.
+func (s *Sandbox) serve(ctx context.Context, req request) served {
+	c := &call{ctx: ctx, now: s.clock, account: s.account, region: s.account.in(req.region(s.account)), sandbox: s}
+	s.attachRegion(c.region)
+	op, ok := s.services[req.Service].operations[req.Operation]
+	if !ok {
+		return served{err: s.services[req.Service].unknown(req.Operation)}
+	}
+	in := op.newIn()
+	if err := s.decode(req, in); err != nil {
+		return served{err: err}
+	}
+	out, err := op.run(c, in)
+	return served{res: &result{out: out}, err: err}
+}
+
+func (s *Sandbox) decode(req request, in any) error {
+	switch s.services[req.Service].protocol {
+	case protocolJSON:
+		return s.fields.decodeJSON([]byte(req.Body), in)
+	}
+	form, err := url.ParseQuery(req.Body)
+	if err != nil {
+		return malformed("the body is not a form")
+	}
+	return s.fields.decodeQuery(form, in)
+}
+
+func (s *Sandbox) isWrite(req request) bool {
+	return s.services[req.Service].operations[req.Operation].write
+}
+
+// accept encodes an answer.
+func (s *Sandbox) accept(res *result, proto protocol, req request, id string) (*answer, error) {
+	if res.raw != nil {
+		return res.raw, nil
+	}
+	a := &answer{status: http.StatusOK, header: http.Header{"X-Amzn-Requestid": {id}}}
+	switch proto {
+	case protocolJSON:
+		b, err := s.json.encode(res.out)
+		if err != nil {
+			return s.refuse(asFail(err), proto, nil, id), nil
+		}
+		a.header.Set("Content-Type", "application/x-amz-json-1.1")
+		a.body = b
+	default:
+		a.header.Set("Content-Type", "text/xml")
+		a.body = s.fields.encodeQuery(req.Operation, s.services[req.Service].namespace, id, res.out)
+	}
+	return a, nil
+}
+
+// refuse encodes a refusal.
+func (s *Sandbox) refuse(f *Fail, proto protocol, svc *service, id string) *answer {
+	a := &answer{status: f.status(), header: http.Header{"X-Amzn-Requestid": {id}}}
+	namespace := ""
+	if svc != nil {
+		namespace = svc.namespace
+	}
+	a.header.Set("Content-Type", "text/xml")
+	if proto == protocolJSON {
+		a.header.Set("Content-Type", "application/x-amz-json-1.1")
+		a.header.Set("X-Amzn-Errortype", f.Code)
+	}
+	if proto == protocolS3 {
+		a.header.Set("Content-Type", "application/xml")
+	}
+	a.body = f.body(proto, namespace, id)
+	return a
+}
+
+// name is the operation for counting, faults and rates.
+func (r request) name() string {
+	return r.Operation
+}
+
+// region is where the request goes; signatures of global endpoints name a
+// pseudo region.
+func (r request) region(a *account) string {
+	if r.Region == "" || strings.HasSuffix(r.Region, "-global") {
+		return a.Region
+	}
+	return r.Region
+}

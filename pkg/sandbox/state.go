@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
+)
+
+// formatVersion is the version of the state file. A newer one is refused.
+const formatVersion = 1
+
+// account is everything that the sandbox remembers: plain data that marshals
+// to JSON. It is only touched while Sandbox.mu is held.
+type account struct {
+	ID      string    `json:"account"`
+	Region  string    `json:"region"` // where a call without a region goes
+	Bare    bool      `json:"bare,omitempty"`
+	Seed    string    `json:"seed"` // everything "random" derives from it
+	Created time.Time `json:"created"`
+	Last    time.Time `json:"last"`             // time of the last write
+	Serial  int64     `json:"serial,omitempty"` // counts names that were drawn
+
+	Regions map[string]*region `json:"regions,omitempty"`
+	Faults  []FaultRule        `json:"faults,omitempty"`
+}
+
+// region is the state of the regional services.
+type region struct {
+	Name       string                `json:"name"`
+	Stacks     *stackengine.State    `json:"stacks,omitempty"`
+	Parameters map[string]*parameter `json:"parameters,omitempty"`
+
+	engine *stackengine.Engine
+}
+
+func newAccount(id, regionName, seed string, bare bool, now time.Time) *account {
+	return &account{ID: id, Region: regionName, Seed: seed, Bare: bare, Created: now, Last: now, Regions: map[string]*region{}}
+}
+
+// in returns the state of a region, an empty one where nothing happened yet.
+func (a *account) in(name string) *region {
+	r := a.Regions[name]
+	if r == nil {
+		r = &region{Name: name}
+		a.Regions[name] = r
+	}
+	r.init()
+	return r
+}
+
+// init makes the maps that JSON left out.
+func (r *region) init() {
+	makeMap(&r.Parameters)
+}
+
+func makeMap[K comparable, V any](m *map[K]V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+}
+
+// hash derives stable hex digits from the account's seed and some words.
+func (a *account) hash(words ...string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", a.Seed)
+	for _, w := range words {
+		fmt.Fprintf(h, "%d:%s\n", len(w), w)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// draw returns new hex digits, never the same twice. Only writes may draw, or
+// a replay of the journal would give other names.
+func (a *account) draw(kind string) string {
+	a.Serial++
+	return a.hash(kind, fmt.Sprint(a.Serial))
+}
+
+// number derives a stable number.
+func (a *account) number(words ...string) uint64 {
+	b, _ := hex.DecodeString(a.hash(words...)[:16]) // hex by construction
+	return binary.BigEndian.Uint64(b)
+}
+
+// uuid shapes hex digits as a version 4 UUID.
+func uuid(hexDigits string) string {
+	h := hexDigits
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:32]
+}
+
+// decodeAccount reads a snapshot.
+func decodeAccount(b []byte) (*account, error) {
+	a := &account{}
+	if err := json.Unmarshal(b, a); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	makeMap(&a.Regions)
+	for name, r := range a.Regions {
+		if r == nil {
+			return nil, fmt.Errorf("snapshot: region %s is null", name)
+		}
+		r.init()
+	}
+	return a, nil
+}

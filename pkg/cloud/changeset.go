@@ -1,0 +1,379 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"reconcile/pkg/apply"
+	"reconcile/pkg/cfn"
+)
+
+// maxTemplateBytes is CloudFormation's limit for a template in the request.
+const maxTemplateBytes = 51_200
+
+// Polls of a change set: it settles in a second or two, big ones in a minute.
+const (
+	changeSetFirst = 300 * time.Millisecond
+	changeSetMax   = 5 * time.Second
+	maxNameWaits   = 12 // for the name of a change set that is being deleted: about 40 seconds
+)
+
+// createChangeSet creates a change set and waits until it is settled.
+func (c *Cloud) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, token string) (*apply.ChangeSet, error) {
+	body, err := cfn.Canonical(in.Template)
+	if err != nil {
+		return nil, fmt.Errorf("template of stack %s: %w", in.StackName, err)
+	}
+	if len(body) > maxTemplateBytes {
+		return nil, &apply.Failure{Message: fmt.Sprintf("the template of stack %s has %d bytes; CloudFormation takes %d in a request",
+			in.StackName, len(body), maxTemplateBytes)}
+	}
+	request := changeSetRequest(in, body, token)
+	for wait := (backoff{first: changeSetFirst, max: changeSetMax}); ; {
+		out, err := c.cfn.CreateChangeSet(ctx, request)
+		switch {
+		case err == nil:
+			return c.settledChangeSet(ctx, aws.ToString(out.Id), aws.ToString(out.StackId))
+		case errorCode(err) == "ValidationError" && noChanges(errorMessage(err)):
+			return &apply.ChangeSet{Empty: true}, nil
+		case errorCode(err) != "AlreadyExistsException":
+			return nil, c.failure("create a change set for stack "+in.StackName, err)
+		}
+		// The name is taken: by the change set of a lost answer, or by one that
+		// is still being deleted.
+		arn, stackID, gone, lookErr := c.ourChangeSet(ctx, in, err)
+		if lookErr != nil {
+			return nil, lookErr
+		}
+		if !gone {
+			return c.settledChangeSet(ctx, arn, stackID)
+		}
+		if wait.n >= maxNameWaits {
+			return nil, c.failure("create a change set for stack "+in.StackName, err)
+		}
+		if err := c.pause(ctx, wait.next()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func changeSetRequest(in *apply.ChangeSetInput, body []byte, token string) *cloudformation.CreateChangeSetInput {
+	r := &cloudformation.CreateChangeSetInput{
+		ChangeSetName: aws.String(in.Name),
+		StackName:     aws.String(in.StackName),
+		ChangeSetType: types.ChangeSetTypeUpdate,
+		TemplateBody:  aws.String(string(body)),
+	}
+	if token != "" {
+		r.ClientToken = aws.String(token)
+	}
+	if in.Description != "" {
+		r.Description = aws.String(in.Description)
+	}
+	if in.New {
+		r.ChangeSetType = types.ChangeSetTypeCreate
+	}
+	for _, k := range sortedKeys(in.Tags) {
+		r.Tags = append(r.Tags, types.Tag{Key: aws.String(k), Value: aws.String(in.Tags[k])})
+	}
+	for _, k := range sortedKeys(in.Parameters) {
+		r.Parameters = append(r.Parameters, types.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(in.Parameters[k])})
+	}
+	for _, name := range in.Capabilities {
+		r.Capabilities = append(r.Capabilities, types.Capability(name))
+	}
+	return r
+}
+
+// ourChangeSet looks at the change set that has our name. It is ours when it
+// carries our description and AWS named no mismatch; gone when it is on its
+// way out, so that the name will be free.
+func (c *Cloud) ourChangeSet(ctx context.Context, in *apply.ChangeSetInput, taken error) (arn, stackID string, gone bool, err error) {
+	out, err := c.cfn.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{
+		ChangeSetName: aws.String(in.Name), StackName: aws.String(in.StackName)})
+	if errorCode(err) == "ChangeSetNotFound" {
+		if strings.Contains(errorMessage(taken), "Stack [") {
+			return "", "", false, c.failure("create a change set for stack "+in.StackName, taken)
+		}
+		return "", "", true, nil
+	}
+	if err != nil {
+		return "", "", false, c.failure("describe change set "+in.Name, err)
+	}
+	switch out.Status {
+	case types.ChangeSetStatusDeletePending, types.ChangeSetStatusDeleteInProgress, types.ChangeSetStatusDeleteComplete:
+		return "", "", true, nil
+	}
+	if strings.Contains(errorMessage(taken), textMismatch) || aws.ToString(out.Description) != in.Description {
+		return "", "", false, c.failure("create a change set for stack "+in.StackName, taken)
+	}
+	return aws.ToString(out.ChangeSetId), aws.ToString(out.StackId), false, nil
+}
+
+// settledChangeSet polls a change set by its ARN until it is settled and
+// reads all of it.
+func (c *Cloud) settledChangeSet(ctx context.Context, arn, stackID string) (*apply.ChangeSet, error) {
+	for wait := (backoff{first: changeSetFirst, max: changeSetMax}); ; {
+		first, err := c.describeChangeSet(ctx, arn, nil, true)
+		if err != nil {
+			return nil, err
+		}
+		switch first.Status {
+		case types.ChangeSetStatusCreateComplete:
+			changes, err := c.changes(ctx, arn, first)
+			if err != nil {
+				return nil, err
+			}
+			return &apply.ChangeSet{ARN: arn, StackID: stackID, Changes: changes}, nil
+		case types.ChangeSetStatusCreatePending, types.ChangeSetStatusCreateInProgress:
+		default:
+			return c.failedChangeSet(ctx, arn, stackID, first)
+		}
+		if err := c.pause(ctx, wait.next()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Cloud) failedChangeSet(ctx context.Context, arn, stackID string, out *cloudformation.DescribeChangeSetOutput) (*apply.ChangeSet, error) {
+	cs := &apply.ChangeSet{ARN: arn, StackID: stackID}
+	reason := aws.ToString(out.StatusReason)
+	if out.Status == types.ChangeSetStatusFailed && noChanges(reason) {
+		cs.Empty = true
+		return cs, nil
+	}
+	if reason == "" {
+		reason = "the change set is " + string(out.Status)
+	}
+	found, err := c.validationFindings(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	cs.Failed = c.masks.apply(strings.Join(append([]string{oneLine(reason)}, found...), "; "))
+	return cs, nil
+}
+
+// validationFindings are the reasons of a failed change set that only its
+// events have (early validation, hooks). They add to a failure, so an account
+// that does not let us read them only loses the detail.
+func (c *Cloud) validationFindings(ctx context.Context, arn string) ([]string, error) {
+	var found []string
+	err := pages(func(token *string) (*string, error) {
+		out, err := c.cfn.DescribeEvents(ctx, &cloudformation.DescribeEventsInput{ChangeSetName: aws.String(arn), NextToken: token})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range out.OperationEvents {
+			switch {
+			case e.ValidationStatus == types.ValidationStatusFailed:
+				found = append(found, oneLine(fmt.Sprintf("%s at %s: %s", aws.ToString(e.ValidationName),
+					aws.ToString(e.ValidationPath), aws.ToString(e.ValidationStatusReason))))
+			case e.HookStatus == types.HookStatusHookCompleteFailed:
+				found = append(found, oneLine(fmt.Sprintf("hook %s (%s) on %s: %s", aws.ToString(e.HookType), e.HookFailureMode,
+					aws.ToString(e.LogicalResourceId), aws.ToString(e.HookStatusReason))))
+			}
+		}
+		return out.NextToken, nil
+	})
+	if isCanceled(err) {
+		return nil, err
+	}
+	sort.Strings(found)
+	return found, nil
+}
+
+func (c *Cloud) describeChangeSet(ctx context.Context, arn string, token *string, values bool) (*cloudformation.DescribeChangeSetOutput, error) {
+	out, err := c.cfn.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{
+		ChangeSetName: aws.String(arn), NextToken: token, IncludePropertyValues: aws.Bool(values)})
+	if err != nil {
+		return nil, c.failure("describe change set "+arn, err)
+	}
+	return out, nil
+}
+
+// changes reads all pages of a settled change set. With property values come
+// the full paths, but then AWS may leave changes out and says so: in that
+// case what the description without values has is added.
+func (c *Cloud) changes(ctx context.Context, arn string, first *cloudformation.DescribeChangeSetOutput) ([]apply.Announced, error) {
+	all := map[string]apply.Announced{}
+	collect := func(first *cloudformation.DescribeChangeSetOutput, values bool) error {
+		return pages(func(token *string) (*string, error) {
+			out := first
+			if token != nil || out == nil {
+				var err error
+				if out, err = c.describeChangeSet(ctx, arn, token, values); err != nil {
+					return nil, err
+				}
+			}
+			for _, ch := range out.Changes {
+				if ch.ResourceChange != nil {
+					a := announced(ch.ResourceChange)
+					if have, ok := all[a.Resource]; ok {
+						a = merged(have, a)
+					}
+					all[a.Resource] = a
+				}
+			}
+			return out.NextToken, nil
+		})
+	}
+	if err := collect(first, true); err != nil {
+		return nil, err
+	}
+	if incompleteValues(aws.ToString(first.StatusReason)) {
+		if err := collect(nil, false); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]apply.Announced, 0, len(all))
+	for _, id := range sortedKeys(all) {
+		out = append(out, all[id])
+	}
+	return out, nil
+}
+
+// announced translates one resource change.
+func announced(r *types.ResourceChange) apply.Announced {
+	a := apply.Announced{
+		Resource:     aws.ToString(r.LogicalResourceId),
+		Type:         aws.ToString(r.ResourceType),
+		Action:       string(r.Action),
+		Replacement:  string(r.Replacement),
+		PolicyAction: string(r.PolicyAction),
+		Dynamic:      len(r.Details) > 0,
+	}
+	paths := map[string]bool{}
+	for _, d := range r.Details {
+		if d.Evaluation != types.EvaluationTypeDynamic {
+			a.Dynamic = false
+		}
+		if p := targetPath(d.Target); p != "" {
+			paths[p] = true
+		}
+	}
+	a.Paths = sortedKeys(paths)
+	return a
+}
+
+// merged adds what a second description of the same change has. Its paths are
+// only added where the first has nothing deeper: without values they are the
+// names of top-level properties.
+func merged(a, b apply.Announced) apply.Announced {
+	if a.Replacement == "" {
+		a.Replacement = b.Replacement
+	}
+	if a.PolicyAction == "" {
+		a.PolicyAction = b.PolicyAction
+	}
+	a.Dynamic = a.Dynamic && b.Dynamic
+	paths := map[string]bool{}
+	for _, p := range a.Paths {
+		paths[p] = true
+	}
+	for _, p := range b.Paths {
+		if !covered(a.Paths, p) {
+			paths[p] = true
+		}
+	}
+	a.Paths = sortedKeys(paths)
+	return a
+}
+
+func covered(paths []string, p string) bool {
+	for _, have := range paths {
+		if have == p || strings.HasPrefix(have, p+".") || strings.HasPrefix(have, p+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+// targetPath is "Properties.Tags[0].Value" of a change's target, whose own
+// path is a JSON pointer "/Properties/Tags/0/Value".
+func targetPath(t *types.ResourceTargetDefinition) string {
+	if t == nil {
+		return ""
+	}
+	if p := aws.ToString(t.Path); p != "" {
+		return dotted(p)
+	}
+	if name := aws.ToString(t.Name); name != "" && t.Attribute == types.ResourceAttributeProperties {
+		return "Properties." + name
+	}
+	return string(t.Attribute)
+}
+
+func dotted(pointer string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		switch {
+		case isNumber(part) && b.Len() > 0:
+			b.WriteString("[" + part + "]")
+		case b.Len() > 0:
+			b.WriteString("." + part)
+		default:
+			b.WriteString(part)
+		}
+	}
+	return b.String()
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// executeChangeSet starts a change set. When AWS says that it cannot be
+// executed, an answer may have been lost: the token in the events tells.
+func (c *Cloud) executeChangeSet(ctx context.Context, arn, stack, token string) error {
+	in := &cloudformation.ExecuteChangeSetInput{ChangeSetName: aws.String(arn)}
+	if token != "" {
+		in.ClientRequestToken = aws.String(token)
+	}
+	_, err := c.cfn.ExecuteChangeSet(ctx, in)
+	return c.unlessStarted(ctx, err, "execute change set "+arn, stack, token)
+}
+
+// unlessStarted forgives an error when the newest operation on the stack
+// carries our token: then an earlier, unanswered request started it.
+func (c *Cloud) unlessStarted(ctx context.Context, err error, doing, stack, token string) error {
+	if err == nil {
+		return nil
+	}
+	switch errorCode(err) {
+	case "InvalidChangeSetStatus", "TokenAlreadyExistsException", "ChangeSetNotFound", "ValidationError":
+		if token == "" || stack == "" {
+			break
+		}
+		newest, lookErr := c.newestToken(ctx, stack)
+		if lookErr == nil && newest == token {
+			return nil
+		}
+	}
+	return c.failure(doing, err)
+}
+
+// deleteChangeSet deletes a change set; one that is gone is deleted.
+func (c *Cloud) deleteChangeSet(ctx context.Context, arn string) error {
+	_, err := c.cfn.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: aws.String(arn)})
+	if err == nil || errorCode(err) == "ChangeSetNotFound" || stackAbsent(err) {
+		return nil
+	}
+	return c.failure("delete change set "+arn, err)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

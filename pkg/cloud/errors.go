@@ -1,0 +1,119 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"reconcile/pkg/apply"
+)
+
+// The exact texts of AWS that mean something which no code says. Each is used
+// through one predicate below (facts: failure-modes 2.A, 2.B; evidence there).
+const (
+	textNoChanges        = "The submitted information didn't contain changes."
+	textNoUpdates        = "No updates are to be performed."
+	textIncompleteValues = "[WARN] --include-property-values option can return incomplete ChangeSet data"
+	textMismatch         = "mismatch with existing attribute"
+)
+
+var (
+	textAbsentStack = regexp.MustCompile(`^Stack (with id \S+|\[\S+\]|'\S+') does not exist$`)
+	textBusyStack   = regexp.MustCompile(`is in \[?([A-Z_]+_IN_PROGRESS)\]? state`)
+	textBusySet     = regexp.MustCompile(`current status of \[[A-Z_]+_IN_PROGRESS\]`)
+)
+
+// errorCode is AWS's code of an error, or "".
+func errorCode(err error) string {
+	var api interface{ ErrorCode() string }
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// errorMessage is AWS's text of an error, or the error's own.
+func errorMessage(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorMessage() != "" {
+		return api.ErrorMessage()
+	}
+	return err.Error()
+}
+
+// noChanges tells whether a change set's reason, or an error's text, says
+// that there is nothing to change. Both prefixes, and nothing else: any other
+// failed change set is a failure.
+func noChanges(reason string) bool {
+	return strings.HasPrefix(reason, textNoChanges) || strings.HasPrefix(reason, textNoUpdates)
+}
+
+// incompleteValues tells that a change set described with property values may
+// lack changes.
+func incompleteValues(reason string) bool { return strings.HasPrefix(reason, textIncompleteValues) }
+
+// stackAbsent tells that CloudFormation says that a stack does not exist.
+// A validation error alone says nothing.
+func stackAbsent(err error) bool {
+	return errorCode(err) == "ValidationError" && textAbsentStack.MatchString(errorMessage(err))
+}
+
+// kindOf sorts an error into what the engine branches on.
+func kindOf(err error) apply.FailureKind {
+	switch errorCode(err) {
+	case "ChangeSetNotFound", "StackNotFoundException", "ParameterNotFound", "ResourceNotFoundException",
+		"RepositoryNotFoundException", "ImageNotFoundException", "NoSuchKey", "NoSuchBucket", "NotFound",
+		"ClusterNotFoundException", "InvalidResourceId":
+		return apply.FailureAbsent
+	case "OperationInProgressException":
+		return apply.FailureBusy
+	case "AlreadyExistsException", "NameAlreadyExistsException", "TokenAlreadyExistsException",
+		"ParameterAlreadyExists", "ResourceAlreadyExistsException", "ResourceExistsException",
+		"PreconditionFailed", "StaleRequestException":
+		return apply.FailureConflict
+	case "InvalidChangeSetStatus":
+		if textBusySet.MatchString(errorMessage(err)) {
+			return apply.FailureBusy
+		}
+		return apply.FailureConflict
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError":
+		return apply.FailureDenied
+	case "ValidationError":
+		message := errorMessage(err)
+		switch {
+		case stackAbsent(err):
+			return apply.FailureAbsent
+		case textBusyStack.MatchString(message):
+			return apply.FailureBusy
+		case strings.Contains(message, "already exists and cannot be created again"):
+			return apply.FailureConflict
+		}
+	}
+	return apply.FailureOther
+}
+
+// failure translates an error of an operation on an item. It never returns
+// nil, and what it returns holds no secret.
+func (c *Cloud) failure(item string, err error) *apply.Failure {
+	var known *apply.Failure
+	if errors.As(err, &known) {
+		return known
+	}
+	f := &apply.Failure{Code: errorCode(err), Kind: kindOf(err)}
+	message := errorMessage(err)
+	if isCanceled(err) {
+		f.Kind, f.Code, message = apply.FailureCanceled, "", "interrupted"
+	}
+	f.Message = c.masks.apply(item + ": " + oneLine(message))
+	return f
+}
+
+func isCanceled(err error) bool {
+	var canceled interface{ CanceledError() bool }
+	return errors.Is(err, context.Canceled) || errors.As(err, &canceled) && canceled.CanceledError()
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,39 @@
+package cloud
+
+// class says what makes a mutating call safe to ask again when its answer is
+// lost (facts: failure-modes 2.2).
+type class string
+
+const (
+	// token: the same token is the same request.
+	token class = "token"
+	// natural: twice leaves what once leaves.
+	natural class = "natural"
+	// readBack: nothing protects it. The SDK asks again only when AWS said
+	// that it was not carried out; otherwise the live state decides.
+	readBack class = "read-back"
+)
+
+// mutations is every mutating operation of this package. A test reads the
+// sources and fails on one that is missing here.
+func mutations() map[string]class {
+	return map[string]class{
+		"CreateChangeSet":             token,
+		"ExecuteChangeSet":            token,
+		"DeleteChangeSet":             natural,
+		"DeleteStack":                 token,
+		"ContinueUpdateRollback":      token,
+		"RollbackStack":               token,
+		"UpdateTerminationProtection": natural,
+		"PutParameter":                readBack,
+		"DeleteParameter":             natural,
+		"PutSecretValue":              token,
+		"CreateLogGroup":              natural,
+		"PutRetentionPolicy":          natural,
+		"DeleteRetentionPolicy":       natural,
+		"DeleteLogGroup":              natural,
+	}
+}
+
+// idempotency is the class of an operation; empty for one that only reads.
+func idempotency(operation string) class { return mutations()[operation] }

@@ -1,0 +1,84 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"reconcile/pkg/plan"
+)
+
+// parametersPerCall is GetParameters' limit.
+const parametersPerCall = 10
+
+// parametersChunk reads up to ten parameters by name, never decrypting. What
+// does not exist is simply not there.
+func (c *Cloud) parametersChunk(ctx context.Context, names []string) (map[string]plan.LiveParameter, error) {
+	out, err := c.ssm.GetParameters(ctx, &ssm.GetParametersInput{Names: names, WithDecryption: aws.Bool(false)})
+	if err != nil {
+		return nil, c.readError("read parameters "+names[0]+" …", err)
+	}
+	found := make(map[string]plan.LiveParameter, len(out.Parameters))
+	for _, p := range out.Parameters {
+		found[aws.ToString(p.Name)] = liveParameter(p)
+	}
+	return found, nil
+}
+
+// parameter reads one parameter without decryption; nil when it does not exist.
+func (c *Cloud) parameter(ctx context.Context, name string) (*plan.LiveParameter, error) {
+	out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name), WithDecryption: aws.Bool(false)})
+	var absent *types.ParameterNotFound
+	if errors.As(err, &absent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.readError("read parameter "+name, err)
+	}
+	live := liveParameter(*out.Parameter)
+	return &live, nil
+}
+
+func liveParameter(p types.Parameter) plan.LiveParameter {
+	live := plan.LiveParameter{
+		Type:     string(p.Type),
+		DataType: aws.ToString(p.DataType),
+		Value:    aws.ToString(p.Value),
+		Version:  p.Version,
+		Modified: aws.ToTime(p.LastModifiedDate).UTC(),
+	}
+	if p.Type == types.ParameterTypeSecureString {
+		live.Value = "" // the ciphertext is nobody's business
+	}
+	return live
+}
+
+// parametersBelow lists the parameters whose names begin with a path, 50 a
+// page: everything but their values.
+func (c *Cloud) parametersBelow(ctx context.Context, path string) (map[string]plan.LiveParameter, error) {
+	found := map[string]plan.LiveParameter{}
+	err := pages(func(token *string) (*string, error) {
+		out, err := c.ssm.DescribeParameters(ctx, &ssm.DescribeParametersInput{
+			MaxResults: aws.Int32(50),
+			NextToken:  token,
+			ParameterFilters: []types.ParameterStringFilter{
+				{Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}}},
+		})
+		if err != nil {
+			return nil, c.readError("list parameters below "+path, err)
+		}
+		for _, p := range out.Parameters {
+			found[aws.ToString(p.Name)] = plan.LiveParameter{
+				Type:     string(p.Type),
+				DataType: aws.ToString(p.DataType),
+				Version:  p.Version,
+				Modified: aws.ToTime(p.LastModifiedDate).UTC(),
+			}
+		}
+		return out.NextToken, nil
+	})
+	return found, err
+}

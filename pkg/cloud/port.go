@@ -1,0 +1,204 @@
+package cloud
+
+import (
+	"context"
+	"sync"
+
+	"reconcile/pkg/apply"
+)
+
+// maxWorkers bounds the requests of a port that are being carried out. The
+// budget of the Cloud bounds what is on the wire below it.
+const maxWorkers = 16
+
+// Port carries out the requests of one run. Requests run side by side, each
+// answered when AWS has answered; watches share one poller. When the context
+// that it was made with ends, what is open is answered with FailureCanceled.
+type Port struct {
+	cloud *Cloud
+	ctx   context.Context //nolint:containedctx // a port lives as long as one run
+	stop  context.CancelFunc
+
+	workers sync.WaitGroup
+	poller  poller
+
+	mu      sync.Mutex
+	waiting []apply.Request
+	active  int
+	ready   []apply.Response
+	signal  chan struct{} // holds one token while ready is not empty
+}
+
+var _ apply.Port = (*Port)(nil)
+
+// Port opens a port for one run. Close it when the run is over.
+func (c *Cloud) Port(ctx context.Context) *Port {
+	p := &Port{cloud: c, signal: make(chan struct{}, 1)}
+	p.ctx, p.stop = context.WithCancel(ctx)
+	p.poller.port = p
+	return p
+}
+
+// Close ends whatever is still running and waits for it.
+func (p *Port) Close() {
+	p.stop()
+	p.workers.Wait()
+}
+
+// Submit hands over a request. It never blocks.
+func (p *Port) Submit(r apply.Request) {
+	if r.Op == apply.OpWatchStack {
+		p.poller.add(p.ctx, &watch{request: r, begun: p.cloud.clock.Now(), done: map[string]bool{}})
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = append(p.waiting, r)
+	if p.active < maxWorkers {
+		p.active++
+		p.workers.Go(p.work)
+	}
+}
+
+// Next returns the next response, or the context's error once it ends.
+func (p *Port) Next(ctx context.Context) (apply.Response, error) {
+	for {
+		p.mu.Lock()
+		if len(p.ready) > 0 {
+			r := p.ready[0]
+			p.ready = p.ready[1:]
+			p.mu.Unlock()
+			return r, nil
+		}
+		p.mu.Unlock()
+		select {
+		case <-p.signal:
+		case <-ctx.Done():
+			return apply.Response{}, ctx.Err()
+		}
+	}
+}
+
+// work carries out waiting requests until there are none.
+func (p *Port) work() {
+	for {
+		p.mu.Lock()
+		if len(p.waiting) == 0 {
+			p.active--
+			p.mu.Unlock()
+			return
+		}
+		r := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.mu.Unlock()
+		p.respond(p.cloud.carryOut(p.ctx, r))
+	}
+}
+
+func (p *Port) respond(r apply.Response) {
+	p.mu.Lock()
+	p.ready = append(p.ready, r)
+	p.mu.Unlock()
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+// carryOut does what a request asks for, start to end.
+func (c *Cloud) carryOut(ctx context.Context, r apply.Request) apply.Response {
+	out := apply.Response{ID: r.ID, Step: r.Step, Op: r.Op, Done: true}
+	if err := c.do(ctx, r, &out); err != nil {
+		out.Err = c.failure(subject(r), err)
+	}
+	return out
+}
+
+// subject names what a request is about, for messages.
+func subject(r apply.Request) string {
+	switch {
+	case r.Create != nil:
+		return string(r.Op) + " " + r.Create.StackName
+	case r.Parameter != nil:
+		return string(r.Op) + " " + r.Parameter.Name
+	case r.Secret != nil:
+		return string(r.Op) + " " + r.Secret.Name
+	case r.LogGroup != nil:
+		return string(r.Op) + " " + r.LogGroup.Name
+	case r.ChangeSet != "":
+		return string(r.Op) + " " + r.ChangeSet
+	case r.Stack != "":
+		return string(r.Op) + " " + r.Stack
+	}
+	return string(r.Op) + " " + r.Name
+}
+
+func (c *Cloud) do(ctx context.Context, r apply.Request, out *apply.Response) (err error) {
+	if err := ctx.Err(); err != nil {
+		return context.Canceled
+	}
+	switch r.Op {
+	case apply.OpReadStack:
+		return c.readStack(ctx, r, out)
+	case apply.OpCreateChangeSet:
+		out.ChangeSet, err = c.createChangeSet(ctx, r.Create, r.Token)
+	case apply.OpExecuteChangeSet:
+		err = c.executeChangeSet(ctx, r.ChangeSet, r.Stack, r.Token)
+	case apply.OpDeleteChangeSet:
+		err = c.deleteChangeSet(ctx, r.ChangeSet)
+	case apply.OpDeleteStack:
+		err = c.deleteStack(ctx, r.Stack, r.Token, r.Retain)
+	case apply.OpContinueRollback:
+		err = c.continueRollback(ctx, r.Stack, r.Token)
+	case apply.OpRollbackStack:
+		err = c.rollbackStack(ctx, r.Stack, r.Token)
+	case apply.OpSetProtection:
+		err = c.setProtection(ctx, r.Stack, r.Protect)
+	case apply.OpReadParameter:
+		out.Parameter, err = c.parameter(ctx, r.Name)
+	case apply.OpPutParameter:
+		out.Parameter, err = c.putParameter(ctx, r.Parameter)
+	case apply.OpDeleteParameter:
+		err = c.deleteParameter(ctx, r.Name)
+	case apply.OpReadSecret:
+		out.Secret, err = c.secret(ctx, r.Name)
+	case apply.OpPutSecret:
+		out.Secret, err = c.putSecret(ctx, r.Secret, r.Token)
+	case apply.OpReadLogGroup:
+		out.LogGroup, err = c.logGroup(ctx, r.Name)
+	case apply.OpPutLogGroup:
+		out.LogGroup, err = c.putLogGroup(ctx, r.LogGroup)
+	case apply.OpDeleteLogGroup:
+		err = c.deleteLogGroup(ctx, r.Name)
+	case apply.OpReadGroup:
+		out.Group, err = c.group(ctx, r.Name)
+	default:
+		err = &apply.Failure{Message: "unknown operation " + string(r.Op)}
+	}
+	return err
+}
+
+// readStack is OpReadStack.
+func (c *Cloud) readStack(ctx context.Context, r apply.Request, out *apply.Response) error {
+	stack, err := c.describeStack(ctx, r.Stack)
+	if err != nil || stack == nil {
+		return err
+	}
+	if r.Template && hasTemplate(stack.Status) {
+		if stack.Template, err = c.template(ctx, stack.ID); err != nil {
+			return err
+		}
+	}
+	if r.Token != "" {
+		if out.Token, err = c.newestToken(ctx, stack.ID); err != nil {
+			return err
+		}
+	}
+	out.Stack = stack
+	return nil
+}
+
+// hasTemplate tells whether a stack in this status has a template to read.
+func hasTemplate(status string) bool {
+	return status != "REVIEW_IN_PROGRESS" && status != "DELETE_COMPLETE"
+}

@@ -1,0 +1,382 @@
+package cloud
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/plan"
+)
+
+const (
+	// readsAtOnce bounds the calls of one read; the budget bounds what is in flight.
+	readsAtOnce = 32
+	// stacksAtOnce bounds the stacks that are read with template and resources.
+	stacksAtOnce = 4
+	// fewDescribed stacks are described one by one; more of them by the page.
+	fewDescribed = 25
+	// maxRounds ends a plan that never has enough.
+	maxRounds = 8
+)
+
+// Read reads what a plan for the desired state needs, in two phases. First,
+// side by side, all that follows from the specs: the index of stacks by the
+// page, the stacks that others refer to, parameters in tens, groups in
+// hundreds, launch templates by the page and the named extras. Then, a few at
+// a time, what the answers ask for: the stacks whose digest differs.
+//
+// For an unchanged platform that is one STS call, the pages of the stack list,
+// ⌈names/10⌉ + ⌈groups/100⌉ calls and the named extras. Before the account is
+// known to be the right one nothing else is asked: Live then holds only it.
+func (c *Cloud) Read(ctx context.Context, d plan.Desired, sel plan.Selection) (plan.Live, error) {
+	account, err := c.Account(ctx)
+	if err != nil {
+		return plan.Live{}, err
+	}
+	if account != d.Target.Account || c.region != d.Target.Region && d.Target.Region != "" {
+		return plan.Live{Account: account, Region: c.region}, nil
+	}
+	want, err := plan.Reads(d, sel)
+	if err != nil {
+		return plan.Live{}, err
+	}
+	r := newReader(c, account)
+	if err := r.read(ctx, want, true); err != nil {
+		return plan.Live{}, err
+	}
+	for range maxRounds {
+		more, err := plan.More(d, r.live, sel)
+		if err != nil {
+			return plan.Live{}, err
+		}
+		if more = r.unasked(more); more.Empty() {
+			break
+		}
+		if err := r.read(ctx, more, false); err != nil {
+			return plan.Live{}, err
+		}
+	}
+	r.live.NotRead = r.notRead(sel)
+	return r.live, nil
+}
+
+// reader collects one plan.Live. Its maps are written under the mutex.
+type reader struct {
+	cloud   *Cloud
+	account string
+	asked   map[string]bool // "kind name" of everything asked for
+
+	mu      sync.Mutex
+	live    plan.Live
+	foreign []string // stacks whose template is not JSON
+}
+
+func newReader(c *Cloud, account string) *reader {
+	return &reader{cloud: c, account: account, asked: map[string]bool{}, live: plan.Live{
+		Account:         account,
+		Region:          c.region,
+		Stacks:          map[string]plan.LiveStack{},
+		Parameters:      map[string]plan.LiveParameter{},
+		Secrets:         map[string]plan.LiveSecret{},
+		LogGroups:       map[string]plan.LiveLogGroup{},
+		Groups:          map[string]plan.LiveGroup{},
+		LaunchTemplates: map[string]plan.LiveLaunchTemplate{},
+		Images:          map[string]plan.LiveImage{},
+		Objects:         map[string]bool{},
+		Certificates:    map[string]plan.LiveCertificate{},
+	}}
+}
+
+// unasked leaves out what was asked for before, and remembers the rest.
+func (r *reader) unasked(s plan.ReadSet) plan.ReadSet {
+	names := func(kind string, all []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(n string) bool { return !r.first(kind, n) })
+	}
+	s.Stacks = names("stack", s.Stacks)
+	s.StackOutputs = names("outputs", s.StackOutputs)
+	s.Parameters = names("parameter", s.Parameters)
+	s.Secrets = names("secret", s.Secrets)
+	s.LogGroups = names("log group", s.LogGroups)
+	s.Groups = names("group", s.Groups)
+	s.LaunchTemplates = names("launch template", s.LaunchTemplates)
+	s.Images = slices.DeleteFunc(slices.Clone(s.Images), func(i plan.Image) bool { return !r.first("image", i.Repository+":"+i.Tag) })
+	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o plan.Object) bool { return !r.first("object", o.Bucket+"/"+o.Key) })
+	if s.Certificate != "" && !r.first("certificate", s.Certificate) {
+		s.Certificate = ""
+	}
+	if s.ParameterPath != "" && !r.first("path", s.ParameterPath) {
+		s.ParameterPath = ""
+	}
+	return s
+}
+
+func (r *reader) first(kind, name string) bool {
+	k := kind + " " + name
+	if r.asked[k] {
+		return false
+	}
+	r.asked[k] = true
+	return true
+}
+
+// read asks for everything in the set, side by side.
+func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
+	if index {
+		s = r.unasked(s)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	described := map[string]plan.LiveStack{}
+	if index {
+		g.Go(func() error { return r.index(ctx) })
+	}
+	r.outputs(ctx, g, s.StackOutputs, described)
+	r.names(ctx, g, s)
+	r.extras(ctx, g, s)
+	err := g.Wait()
+	for name, stack := range described {
+		r.live.Stacks[name] = withRead(stack, r.live.Stacks[name])
+	}
+	if err != nil {
+		return err
+	}
+	return r.stacks(ctx, s.Stacks)
+}
+
+func (r *reader) index(ctx context.Context) error {
+	stacks, _, err := r.cloud.listStacks(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live.Stacks = stacks
+	return nil
+}
+
+// outputs describes stacks for what the index does not have.
+func (r *reader) outputs(ctx context.Context, g *errgroup.Group, names []string, into map[string]plan.LiveStack) {
+	if len(names) > fewDescribed {
+		g.Go(func() error {
+			all, err := r.cloud.describeAllStacks(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, n := range names {
+				if s, ok := all[n]; ok {
+					into[n] = s
+				}
+			}
+			return err
+		})
+		return
+	}
+	for _, n := range names {
+		g.Go(func() error {
+			s, err := r.cloud.describeStack(ctx, n)
+			if err != nil || s == nil {
+				return err
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			into[n] = *s
+			return nil
+		})
+	}
+}
+
+// withRead keeps what was read of a stack beside its description.
+func withRead(described, before plan.LiveStack) plan.LiveStack {
+	if before.ID == described.ID {
+		described.Template, described.Resources = before.Template, before.Resources
+	}
+	return described
+}
+
+// names reads what is asked for by name and many at a time.
+func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
+	for _, chunk := range chunks(s.Parameters, parametersPerCall) {
+		g.Go(func() error {
+			found, err := r.cloud.parametersChunk(ctx, chunk)
+			return merge(r, r.live.Parameters, found, err)
+		})
+	}
+	if s.ParameterPath != "" {
+		g.Go(func() error { return r.below(ctx, s.ParameterPath) })
+	}
+	for _, chunk := range chunks(s.Groups, groupsPerCall) {
+		g.Go(func() error {
+			found, err := r.cloud.groupsChunk(ctx, chunk)
+			return merge(r, r.live.Groups, found, err)
+		})
+	}
+	if len(s.LaunchTemplates) > 0 {
+		g.Go(func() error {
+			found, err := r.cloud.launchTemplates(ctx, s.LaunchTemplates)
+			if err != nil {
+				err = r.cloud.readError("read launch templates", err)
+			}
+			return merge(r, r.live.LaunchTemplates, found, err)
+		})
+	}
+	for _, names := range byFolder(s.LogGroups) {
+		g.Go(func() error {
+			found, err := r.cloud.logGroups(ctx, names)
+			return merge(r, r.live.LogGroups, found, err)
+		})
+	}
+}
+
+// merge adds what one call found.
+func merge[V any](r *reader, into, found map[string]V, err error) error {
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.Copy(into, found)
+	return nil
+}
+
+// below lists the parameters below a path, without values. What is read with
+// its value keeps it.
+func (r *reader) below(ctx context.Context, path string) error {
+	found, err := r.cloud.parametersBelow(ctx, path)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, p := range found {
+		if _, known := r.live.Parameters[name]; !known && !r.asked["parameter "+name] {
+			r.live.Parameters[name] = p
+		}
+	}
+	return nil
+}
+
+// byFolder groups names by what stands before their last slash.
+func byFolder(names []string) [][]string {
+	folders := map[string][]string{}
+	for _, n := range names {
+		folder := n[:strings.LastIndexByte(n, '/')+1]
+		folders[folder] = append(folders[folder], n)
+	}
+	out := make([][]string, 0, len(folders))
+	for _, f := range sortedKeys(folders) {
+		out = append(out, folders[f])
+	}
+	return out
+}
+
+// extras reads what AWS tells only one by one.
+func (r *reader) extras(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
+	for _, name := range s.Secrets {
+		g.Go(func() error {
+			found, err := r.cloud.secret(ctx, name)
+			if err != nil || found == nil {
+				return err
+			}
+			return merge(r, r.live.Secrets, map[string]plan.LiveSecret{name: *found}, nil)
+		})
+	}
+	tags := map[string][]string{}
+	for _, i := range s.Images {
+		tags[i.Repository] = append(tags[i.Repository], i.Tag)
+	}
+	for _, repository := range sortedKeys(tags) {
+		g.Go(func() error {
+			found, err := r.cloud.images(ctx, repository, slices.Compact(tags[repository]))
+			named := make(map[string]plan.LiveImage, len(found))
+			for tag, i := range found {
+				named[repository+":"+tag] = i
+			}
+			return merge(r, r.live.Images, named, err)
+		})
+	}
+	for _, o := range s.Objects {
+		g.Go(func() error {
+			exists, err := r.cloud.objectExists(ctx, r.account, o.Bucket, o.Key)
+			return merge(r, r.live.Objects, map[string]bool{o.Bucket + "/" + o.Key: exists}, err)
+		})
+	}
+	if s.Certificate != "" {
+		g.Go(func() error {
+			found, err := r.cloud.certificate(ctx, s.Certificate)
+			return merge(r, r.live.Certificates, map[string]plan.LiveCertificate{s.Certificate: found}, err)
+		})
+	}
+}
+
+// stacks reads description, template and resources of stacks, few at a time:
+// these calls have no page and a low limit.
+func (r *reader) stacks(ctx context.Context, names []string) error {
+	read := make([]plan.LiveStack, len(names))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(stacksAtOnce)
+	for i, n := range names {
+		known, ok := r.live.Stacks[n]
+		if !ok {
+			continue
+		}
+		g.Go(func() (err error) {
+			read[i], err = r.stack(ctx, known)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, n := range names {
+		if read[i].Name != "" {
+			r.live.Stacks[n] = read[i]
+		}
+	}
+	return nil
+}
+
+func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, error) {
+	if !s.Described {
+		d, err := r.cloud.describeStack(ctx, s.ID)
+		if err != nil || d == nil {
+			return plan.LiveStack{}, err
+		}
+		s = *d
+	}
+	if !hasTemplate(s.Status) {
+		s.Template, s.Resources = &cfn.Template{}, map[string]plan.LiveResource{}
+		return s, nil
+	}
+	var err error
+	if s.Template, err = r.cloud.template(ctx, s.ID); err != nil {
+		return plan.LiveStack{}, err
+	}
+	if s.Template == nil {
+		r.mu.Lock()
+		r.foreign = append(r.foreign, s.Name)
+		r.mu.Unlock()
+	}
+	s.Resources, err = r.cloud.resources(ctx, s.ID)
+	return s, err
+}
+
+// notRead says what this read did not look at, for people.
+func (r *reader) notRead(sel plan.Selection) []string {
+	out := []string{
+		"resources changed by hand inside stacks (alarms, policies, roles, rules): see `reconcile drift`",
+		"values of secrets and of SecureString parameters",
+	}
+	if !sel.All() {
+		out = append(out, "stacks, fleets and parameters outside the selection")
+	}
+	sort.Strings(r.foreign)
+	for _, name := range r.foreign {
+		out = append(out, "the template of stack "+name+": it is not one that reconcile wrote")
+	}
+	return out
+}

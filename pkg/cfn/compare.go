@@ -30,15 +30,20 @@ func newWalker(resource, typeName string) *walker {
 // place is where the walker stands, and what it knows from the way there.
 type place struct {
 	path   string
-	set    bool // the list here has no order
-	policy bool // inside an IAM policy document
-	secret bool // a literal here must not be shown
+	owner  string // the property whose value this is, also through a function
+	set    bool   // the list here has no order
+	policy bool   // inside an IAM policy document
+	secret bool   // a literal here must not be shown, whatever its owner's name
 }
+
+// hides tells whether a literal here must not be shown.
+func (p place) hides() bool { return p.secret || secretLooking(p.owner) }
 
 func (p place) key(name string) place {
 	p.set = false
-	// A secret's name hides the scalars right below it, also through a function.
-	p.secret = secretLooking(name) || p.secret && strings.HasPrefix(name, "Fn::")
+	if !strings.HasPrefix(name, "Fn::") {
+		p.owner, p.secret = name, false
+	}
 	if strings.ContainsAny(name, `.[]"`) || name == "" {
 		p.path += "[" + strconv.Quote(name) + "]"
 		return p
@@ -80,7 +85,7 @@ func (w *walker) compare(p place, before, after any) {
 		w.report(p, Remove, before, nil)
 		return
 	}
-	if sameScalar(before, after) {
+	if equal(before, after) {
 		return
 	}
 	b, bMap := before.(map[string]any)
@@ -95,8 +100,7 @@ func (w *walker) compare(p place, before, after any) {
 	}
 	bl, bList := before.([]any)
 	al, aList := after.([]any)
-	if p.policy && bList != aList {
-		// A policy may give one value instead of a list of one.
+	if p.policy && bList != aList && (single(p, before) || single(p, after)) {
 		bl, al, bList, aList = oneOrMany(before), oneOrMany(after), true, true
 	}
 	if bList && aList {
@@ -117,9 +121,7 @@ func (w *walker) compare(p place, before, after any) {
 }
 
 func (w *walker) maps(p place, b, a map[string]any) {
-	_, bPolicy := b["Statement"]
-	_, aPolicy := a["Statement"]
-	p.policy = p.policy || bPolicy || aPolicy
+	p.policy = p.policy || isPolicy(b) && isPolicy(a)
 	hides := namedSecret(b) || namedSecret(a)
 	for _, key := range union(b, a) {
 		at := p.key(key)
@@ -131,6 +133,14 @@ func (w *walker) maps(p place, b, a map[string]any) {
 		}
 		w.compare(at, entry(b, key), entry(a, key))
 	}
+}
+
+func isPolicy(m map[string]any) bool {
+	switch m["Statement"].(type) {
+	case []any, map[string]any:
+		return true
+	}
+	return false
 }
 
 // intrinsics compares two values of which at least one is computed by
@@ -219,6 +229,41 @@ func isIntrinsic(v any) bool {
 	return false
 }
 
+// equal is the cheap half of compare: true means no difference, false means
+// that it must be looked at.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for k, e := range a {
+			other, ok := b[k]
+			if !ok || !equal(e, other) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i, e := range a {
+			if !equal(e, b[i]) {
+				return false
+			}
+		}
+		return true
+	case string:
+		if b, ok := b.(string); ok {
+			return a == b
+		}
+	}
+	return sameScalar(a, b)
+}
+
 func sameScalar(a, b any) bool {
 	as, aok := scalar(a)
 	bs, bok := scalar(b)
@@ -247,6 +292,14 @@ func scalar(v any) (string, bool) {
 func scalarText(v any) string {
 	s, _ := v.(string)
 	return s
+}
+
+// single tells whether a policy document may have v in place of a list that
+// holds only v: one statement, one action, one principal.
+func single(p place, v any) bool {
+	_, isScalar := scalar(v)
+	_, isObject := v.(map[string]any)
+	return isScalar || isObject && p.name() == "Statement"
 }
 
 func oneOrMany(v any) []any {

@@ -59,7 +59,7 @@ func (w *walker) mask(p place, v any) (any, bool) {
 			return v, false
 		}
 	}
-	if p.secret {
+	if p.hides() {
 		return Masked, true
 	}
 	return v, false

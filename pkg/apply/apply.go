@@ -3,10 +3,14 @@
 // no goroutine, reads no clock and never blocks on a single step, so that a
 // run can be replayed, killed at any message and simulated in virtual time.
 //
-// It must not render output, read specs or know an AWS client. Start with Run.
+// It must not render output, read specs or know an AWS client. Start with Run;
+// then one file for each kind of step: stack.go, deletion.go, recovery.go, ….
 package apply
 
 import (
+	"fmt"
+	"strings"
+
 	"reconcile/pkg/plan"
 )
 
@@ -15,7 +19,28 @@ type Options struct {
 	Approve     []plan.Approval            // consents given by --approve and approvals:
 	AllowAll    map[plan.ApprovalKind]bool // --allow-destroy: every approval of the kind that the plan lists
 	Parallelism int                        // steps at once; 0 means 8
-	PlanDigest  string                     // tokens derive from it
+	PlanDigest  string                     // tokens derive from it; empty means the plan's own
+}
+
+// approves tells whether this very consent was given.
+func (o Options) approves(kind plan.ApprovalKind, target string) bool {
+	for _, a := range o.Approve {
+		if a.Kind == kind && a.Target == target {
+			return true
+		}
+	}
+	return false
+}
+
+// missing lists the consents that a step needs and does not have.
+func (o Options) missing(s plan.Step) []plan.Approval {
+	var missing []plan.Approval
+	for _, a := range s.Approvals {
+		if !o.AllowAll[a.Kind] && !o.approves(a.Kind, a.Target) {
+			missing = append(missing, a)
+		}
+	}
+	return missing
 }
 
 // EventType of an Event.
@@ -51,11 +76,12 @@ type Outcome string
 
 // The outcomes.
 const (
-	OutcomeDone    Outcome = "done"
-	OutcomeFailed  Outcome = "failed"
-	OutcomeSkipped Outcome = "skipped" // something it needs failed
-	OutcomeRefused Outcome = "refused" // a guard: moved, not approved, not ours, announces more than the plan
-	OutcomeBlocked Outcome = "blocked" // the plan said so
+	OutcomeDone        Outcome = "done"
+	OutcomeFailed      Outcome = "failed"
+	OutcomeSkipped     Outcome = "skipped"     // something it needs failed
+	OutcomeRefused     Outcome = "refused"     // a guard: moved, not approved, not ours, announces more than the plan
+	OutcomeBlocked     Outcome = "blocked"     // the plan said so
+	OutcomeInterrupted Outcome = "interrupted" // the run ended first; the message says what still runs on AWS
 )
 
 // StepResult is how one step ended.
@@ -74,4 +100,58 @@ type StepResult struct {
 type Result struct {
 	Steps       []StepResult `json:"steps"`
 	Interrupted bool         `json:"interrupted,omitempty"`
+}
+
+// Failed tells whether a step failed.
+func (r Result) Failed() bool { return r.has(OutcomeFailed) }
+
+// Refused tells whether a guard stopped a step.
+func (r Result) Refused() bool { return r.has(OutcomeRefused) }
+
+// Blocked tells whether the plan left a step blocked.
+func (r Result) Blocked() bool { return r.has(OutcomeBlocked) }
+
+// Done tells whether every step was done.
+func (r Result) Done() bool {
+	for _, s := range r.Steps {
+		if s.Outcome != OutcomeDone {
+			return false
+		}
+	}
+	return true
+}
+
+func (r Result) has(o Outcome) bool {
+	for _, s := range r.Steps {
+		if s.Outcome == o {
+			return true
+		}
+	}
+	return false
+}
+
+// RefusedError is returned when a plan must not run at all: it has findings
+// of severity error. No request was made.
+type RefusedError struct{ Findings []plan.Finding }
+
+func (e *RefusedError) Error() string {
+	lines := make([]string, len(e.Findings))
+	for i, f := range e.Findings {
+		lines[i] = f.Code + ": " + f.Message
+	}
+	return "the plan has errors and is not applied: " + strings.Join(lines, "; ")
+}
+
+// PlanError is returned for a plan that this program cannot run. No request
+// was made.
+type PlanError struct {
+	Step   plan.StepID // empty when it is the plan as a whole
+	Reason string
+}
+
+func (e *PlanError) Error() string {
+	if e.Step == "" {
+		return "invalid plan: " + e.Reason
+	}
+	return fmt.Sprintf("invalid plan: step %s: %s", e.Step, e.Reason)
 }

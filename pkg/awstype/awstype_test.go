@@ -86,6 +86,8 @@ func TestReplacement(t *testing.T) {
 		{"AWS::AutoScaling::AutoScalingGroup", "MaxSize", No},
 		{"AWS::RDS::DBInstance", "StorageEncrypted", Yes},
 		{"AWS::EC2::LaunchTemplate", "LaunchTemplateData.ImageId", No},
+		{"AWS::Budgets::Budget", "Budget.BudgetName", Yes},
+		{"AWS::Budgets::Budget", "Budget.BudgetLimit.Amount", No},
 	}
 	for _, tt := range tests {
 		typ, ok := Lookup(tt.typeName)

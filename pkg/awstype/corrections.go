@@ -18,6 +18,10 @@ var corrections = []correction{
 		"AWS::IAM::Policy", func(t *Type) { t.ReadOnly = add(t.ReadOnly, "Id") },
 		"the identifier is made by CloudFormation",
 	},
+	{
+		"AWS::Budgets::Budget", func(t *Type) { t.CreateOnly = add(t.CreateOnly, "Budget.BudgetName") },
+		"the schema is of the old kind and silent; UpdateBudget changes every part of a budget but its name",
+	},
 }
 
 func correct(t Type) Type {

@@ -1,0 +1,204 @@
+package stacks
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"reconcile/pkg/awstype"
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/plan"
+	"reconcile/pkg/spec"
+)
+
+// Limits of CloudFormation (facts: aws-limits 4.1), and ours below them.
+const (
+	maxResources   = 500
+	maxOutputs     = 200
+	maxParameters  = 200
+	maxTags        = 50
+	maxStackName   = 128
+	maxLogicalID   = 255
+	maxDescription = 1024
+	// maxBody leaves room for what a seal and the resolved references add to a
+	// body of 51,200 bytes, the most that goes without a bucket.
+	maxBody = 48_000
+	// sealOutputs are the outputs that a deployed template gets on top.
+	sealOutputs = 2
+)
+
+// Problem is something in a rendered stack that AWS would refuse.
+type Problem struct {
+	Source   spec.Source // the spec line that decides it
+	Stack    string
+	Resource string // logical id; empty for the stack itself
+	Path     string // of the property, "BucketName"; empty for the resource itself
+	Message  string
+}
+
+// String is "stack/Resource.Path: message".
+func (p Problem) String() string {
+	s := p.Stack
+	if p.Resource != "" {
+		s += "/" + p.Resource
+	}
+	if p.Path != "" {
+		s += "." + p.Path
+	}
+	return s + ": " + p.Message
+}
+
+// Check holds every rendered resource against AWS's resource schemas and every
+// stack against CloudFormation's limits, and returns all problems, sorted by
+// place. It is the last pass of validation.
+func Check(d plan.Desired) []Problem {
+	var problems []Problem
+	for _, s := range d.Stacks {
+		c := checker{stack: s, owner: d.Target.Platform, revision: d.Target.Revision}
+		c.limits()
+		c.references(d)
+		for _, id := range s.Template.LogicalIDs() {
+			c.resource(id, s.Template.Resources[id])
+		}
+		problems = append(problems, c.problems...)
+	}
+	problems = append(problems, parameters(d)...)
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line),
+			cmp.Compare(a.Source.Column, b.Source.Column), cmp.Compare(a.String(), b.String()))
+	})
+	return problems
+}
+
+type checker struct {
+	stack    plan.Stack
+	owner    string
+	revision string
+	problems []Problem
+}
+
+func (c *checker) add(resource, path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{
+		Source: SourceOf(c.stack, resource, path), Stack: c.stack.Name, Resource: resource, Path: path,
+		Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// SourceOf is the spec line that decides a property: the longest prefix of its
+// path that the stack knows, then the resource, then the stack. The path is
+// that of a property without "Properties.", or "" for the resource.
+func SourceOf(s plan.Stack, resource, path string) spec.Source {
+	if path != "" {
+		path = resource + ".Properties." + path
+	} else {
+		path = resource
+	}
+	for path != "" {
+		if src, ok := s.Sources[path]; ok {
+			return src
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return s.Source
+}
+
+var (
+	stackName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`)
+	logicalID = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
+)
+
+func (c *checker) limits() {
+	s, t := c.stack, c.stack.Template
+	over := func(what string, have, most int) {
+		if have > most {
+			c.add("", "", "%d %s, CloudFormation allows %d", have, what, most)
+		}
+	}
+	if !stackName.MatchString(s.Name) {
+		c.add("", "", "a stack name has letters, digits and hyphens, and starts with a letter")
+	}
+	over("characters in the name", len(s.Name), maxStackName)
+	over("resources", len(t.Resources), maxResources)
+	over("outputs with our own", len(t.Outputs)+sealOutputs, maxOutputs)
+	over("parameters", len(t.Parameters), maxParameters)
+	over("tags", len(s.Tags), maxTags)
+
+	sealed := cfn.Seal(t, c.owner, cfn.Digest(strings.Repeat("0", 64)), c.revision)
+	over("bytes of description with our marker", len(sealed.Description), maxDescription)
+	body, err := cfn.Canonical(sealed)
+	if err != nil {
+		c.add("", "", "%v", err)
+	} else if len(body) > maxBody {
+		c.add("", "", "the template has %d bytes, more than the %d that are sent without a bucket", len(body), maxBody)
+	}
+	for _, id := range t.LogicalIDs() {
+		if !logicalID.MatchString(id) || len(id) > maxLogicalID {
+			c.add(id, "", "a logical id has up to %d letters and digits", maxLogicalID)
+		}
+	}
+	for _, name := range []string{cfn.DigestOutput, cfn.RevisionOutput} {
+		if _, taken := t.Outputs[name]; taken {
+			c.add("", "", "the output %s is ours: a template must not have it", name)
+		}
+	}
+}
+
+// references must lead to an output that exists, and never back.
+func (c *checker) references(d plan.Desired) {
+	refs := cfn.Refs(c.stack.Template)
+	for _, name := range sortedKeys(c.stack.Parameters) {
+		refs = append(refs, cfn.Refs(c.stack.Parameters[name])...)
+	}
+	for _, r := range refs {
+		if r.Stack == "" {
+			continue
+		}
+		i := slices.IndexFunc(d.Stacks, func(s plan.Stack) bool { return s.Name == r.Stack })
+		if i < 0 {
+			c.add("", "", "reads %s, but there is no stack %s", r, r.Stack)
+		} else if _, ok := d.Stacks[i].Template.Outputs[r.Output]; !ok {
+			c.add("", "", "reads %s, but stack %s has no output %s", r, r.Stack, r.Output)
+		}
+	}
+	for _, name := range c.stack.DependsOn {
+		if !slices.ContainsFunc(d.Stacks, func(s plan.Stack) bool { return s.Name == name }) {
+			c.add("", "", "depends on %s, which is no stack of these specs", name)
+		}
+	}
+}
+
+func (c *checker) resource(id string, r cfn.Resource) {
+	for _, p := range awstype.Validate(r.Type, r.Properties) {
+		c.add(id, p.Path, "%s", p.Message)
+	}
+}
+
+// parameters have 4 KB in SSM's standard tier, and names of up to 15 levels.
+func parameters(d plan.Desired) []Problem {
+	const maxValue, maxName, maxLevels = 4096, 1011, 15
+	var problems []Problem
+	for _, p := range d.Parameters {
+		add := func(format string, args ...any) {
+			problems = append(problems, Problem{Source: p.Source, Stack: p.Name, Message: fmt.Sprintf(format, args...)})
+		}
+		if len(p.Name) > maxName || strings.Count(p.Name, "/") > maxLevels {
+			add("a parameter name has up to %d characters in %d levels", maxName, maxLevels)
+		}
+		if v, ok := p.Value.(string); ok && len(v) > maxValue {
+			add("%d bytes, a standard parameter holds %d", len(v), maxValue)
+		}
+	}
+	return problems
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

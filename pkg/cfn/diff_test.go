@@ -130,6 +130,12 @@ func TestDiffOfOneResource(t *testing.T) {
 			"modify X Properties.LaunchTemplateData.UserData: {\"Fn::Base64\":\"#!/bin/bash\\nURL=http://old\\nrun\\n\"} -> {\"Fn::Base64\":{\"Fn::Join\":[\"\",[\"#!/bin/bash\\nURL=\",{\"Reconcile::Ref\":\"output bp-compute Url\"},\"\\nrun\\n\"]]}} unknown\n" +
 				"@@ -1,3 +1,3 @@\n #!/bin/bash\n-URL=http://old\n+URL=${bp-compute.Url}\n run\n",
 		},
+		"a moving value of the template itself": {
+			`{"Type":"AWS::EC2::LaunchTemplate","Properties":{"LaunchTemplateData":{"UserData":"A=x\nB\n"}}}`,
+			`{"Type":"AWS::EC2::LaunchTemplate","Properties":{"LaunchTemplateData":{"UserData":{"Fn::Join":["",["A=",{"Reconcile::Ref":"output . {\"Fn::GetAtt\":[\"Db\",\"Arn\"]}"},"\nB\n"]]}}}}`,
+			`modify X Properties.LaunchTemplateData.UserData: "A=x\nB\n" -> {"Fn::Join":["",["A=",{"Reconcile::Ref":"output . {\"Fn::GetAtt\":[\"Db\",\"Arn\"]}"},"\nB\n"]]} unknown` + "\n" +
+				"@@ -1,2 +1,2 @@\n-A=x\n+A=${Db.Arn}\n B\n",
+		},
 		"an open reference against a literal": {
 			`{"Type":"AWS::EC2::Subnet","Properties":{"VpcId":"vpc-1","MapPublicIpOnLaunch":true}}`,
 			`{"Type":"AWS::EC2::Subnet","Properties":{"VpcId":{"Reconcile::Ref":"output bp-network VpcId"},"MapPublicIpOnLaunch":true}}`,

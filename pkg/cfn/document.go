@@ -8,14 +8,20 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// textOf is the text that a value stands for, with references as ${Name}. It
-// fails for what is no text.
+// Text is the text that a value stands for, with references as ${Name}:
+// "${Vpc.CidrBlock}", "${bp-network.VpcId}". It fails for what is no text, and
+// is for people only: a ${Name} may also stand in a script.
+func Text(v any) (string, bool) { return textOf(v) }
+
 func textOf(v any) (string, bool) {
 	v = simplify(v)
 	if s, ok := v.(string); ok {
 		return s, true
 	}
 	if r, ok := AsRef(v); ok {
+		if r.Stack == Self {
+			return selfText(r)
+		}
 		return "${" + r.String() + "}", true
 	}
 	m, ok := v.(map[string]any)
@@ -46,6 +52,15 @@ func textOf(v any) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// selfText shows the expression within the template that a reference stands for.
+func selfText(r Ref) (string, bool) {
+	var expression any
+	if json.Unmarshal([]byte(r.Output), &expression) != nil {
+		return "${" + r.Output + "}", true
+	}
+	return textOf(expression)
 }
 
 func joinText(arg any) (string, bool) {

@@ -10,6 +10,11 @@ import (
 // refuse it, so an unresolved reference can never be deployed by accident.
 const refKey = "Reconcile::Ref"
 
+// Self is the stack name of a reference to the template's own resources, whose
+// Output is the intrinsic function as canonical JSON. It marks a value that
+// will move while templates are compared, and is never deployed.
+const Self = "."
+
 // Ref is a value that lives outside the template: an output of another stack,
 // or the value of an SSM parameter. Exactly one of the two is set. The plan
 // resolves it to a literal, or calls it unknown until apply.

@@ -5,8 +5,8 @@ package cloud
 type class string
 
 const (
-	// token: the same token is the same request.
-	token class = "token"
+	// tokened: the same token is the same request.
+	tokened class = "token"
 	// natural: twice leaves what once leaves.
 	natural class = "natural"
 	// readBack: nothing protects it. The SDK asks again only when AWS said
@@ -18,16 +18,16 @@ const (
 // sources and fails on one that is missing here.
 func mutations() map[string]class {
 	return map[string]class{
-		"CreateChangeSet":             token,
-		"ExecuteChangeSet":            token,
+		"CreateChangeSet":             tokened,
+		"ExecuteChangeSet":            tokened,
 		"DeleteChangeSet":             natural,
-		"DeleteStack":                 token,
-		"ContinueUpdateRollback":      token,
-		"RollbackStack":               token,
+		"DeleteStack":                 tokened,
+		"ContinueUpdateRollback":      tokened,
+		"RollbackStack":               tokened,
 		"UpdateTerminationProtection": natural,
 		"PutParameter":                readBack,
 		"DeleteParameter":             natural,
-		"PutSecretValue":              token,
+		"PutSecretValue":              tokened,
 		"CreateLogGroup":              natural,
 		"PutRetentionPolicy":          natural,
 		"DeleteRetentionPolicy":       natural,

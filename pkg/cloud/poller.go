@@ -100,7 +100,7 @@ func (p *poller) look(ctx context.Context, watches []*watch) (left []*watch, mov
 	g.SetLimit(pollsAtOnce)
 	for i, w := range watches {
 		g.Go(func() error {
-			outcomes[i] = p.port.cloud.poll(ctx, w, glances[w.request.Stack])
+			outcomes[i] = p.port.cloud.poll(ctx, w, glances[w.request.Stack], len(watches))
 			return nil
 		})
 	}

@@ -121,9 +121,7 @@ func isTransient(err error) bool {
 	if errors.As(err, &marked) {
 		return marked.RetryableError()
 	}
-	switch errorCode(err) {
-	case "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "InternalFailure",
-		"InternalError", "InternalServerError", "InternalServiceError", "ServiceUnavailable":
+	if transientCode(errorCode(err)) {
 		return true
 	}
 	var status interface{ HTTPStatusCode() int }
@@ -138,6 +136,16 @@ func isTransient(err error) bool {
 		return false // an answer that we do not know is an answer
 	}
 	return retry.RetryableConnectionError{}.IsErrorRetryable(err).Bool() || isTimeout(err)
+}
+
+// transientCode tells that a code names a trouble of AWS's own side.
+func transientCode(code string) bool {
+	switch code {
+	case "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "InternalFailure",
+		"InternalError", "InternalServerError", "InternalServiceError", "ServiceUnavailable":
+		return true
+	}
+	return false
 }
 
 // isTimeout tells that an attempt took too long on the wire.

@@ -30,6 +30,7 @@ type watch struct {
 	request apply.Request
 	begun   time.Time
 	settled time.Time // when a settled status was first seen, or zero
+	due     time.Time // when its events are worth reading again while it runs
 
 	last     string // id of the newest event seen
 	events   []types.StackEvent
@@ -65,8 +66,14 @@ type outcome struct {
 }
 
 // poll looks once at a watched stack. glance is its status from a listing
-// that was shared, or "" when there was none.
-func (c *Cloud) poll(ctx context.Context, w *watch, glance string) outcome {
+// that was shared, or "" when there was none; company is how many are watched:
+// in a crowd the events of a stack that still runs are read less often.
+func (c *Cloud) poll(ctx context.Context, w *watch, glance string, company int) outcome {
+	now := c.clock.Now()
+	if busy(glance) && now.Before(w.due) {
+		return outcome{}
+	}
+	w.due = now.Add(time.Duration(float64(company/pollsAtOnce) * float64(pollMax) * c.scale))
 	var stack *plan.LiveStack
 	status := glance
 	if glance == "" || !busy(glance) {
@@ -107,8 +114,8 @@ func (c *Cloud) refused(ctx context.Context, w *watch, err error) outcome {
 		return outcome{final: r}
 	}
 	f := c.failure("watch stack "+w.request.Stack, err)
-	if f.Code == "" || isTransient(err) {
-		return outcome{}
+	if f.Code == "" || f.Code == "UnknownError" || transientCode(f.Code) {
+		return outcome{} // no answer, or none that a service gave
 	}
 	if w.refusals++; w.refusals < maxRefusals {
 		return outcome{}

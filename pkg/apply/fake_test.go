@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -120,6 +121,9 @@ func (f *fake) Submit(r Request) {
 	answer := Response{ID: r.ID, Step: r.Step, Op: r.Op, Done: true}
 	if f.before != nil {
 		answer.Err = f.before(r)
+	}
+	if answer.Err != nil && answer.Err.Kind == FailureAbsent {
+		f.read(r, cmp.Or(r.Name, r.Stack)) // that is an answer to a read
 	}
 	if answer.Err == nil {
 		f.carryOut(r, &answer)

@@ -25,6 +25,7 @@ func startProtection(t *task) {
 		case body.ID != "" && now.ID != body.ID || t.moved(body.Name, now):
 			t.refuseMoved(body.Name, now)
 		case now.Protected == protect:
+			t.leave(body.Name, now)
 			t.done("is already so")
 		default:
 			t.send(Request{Op: OpSetProtection, Stack: now.ID, Protect: protect}, func(r Response) {
@@ -32,6 +33,7 @@ func startProtection(t *task) {
 					t.failed("set termination protection of stack "+body.Name, r.Err)
 					return
 				}
+				t.leave(body.Name, now) // protection is no part of a fingerprint
 				t.done("")
 			})
 		}

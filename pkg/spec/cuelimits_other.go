@@ -1,0 +1,6 @@
+//go:build !unix
+
+package spec
+
+// limitChild leaves it to watchMemory and to the parent's clock.
+func limitChild() {}

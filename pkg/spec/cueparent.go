@@ -1,0 +1,98 @@
+package spec
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// runChild starts this program again as the child that evaluates, without an
+// environment, and ends it when it takes too long. blame says which limit the
+// specs went over; err is a fault that is not theirs.
+func runChild(ctx context.Context, files []cueFile) (out []byte, blame string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", fmt.Errorf("evaluate CUE: %w", err)
+	}
+	input, err := json.Marshal(files)
+	if err != nil {
+		return nil, "", fmt.Errorf("evaluate CUE: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, childWall)
+	defer cancel()
+	cmd := exec.CommandContext(limited, self, childArgument)
+	cmd.Env = []string{childMark + "=1"}
+	cmd.Dir = os.TempDir()
+	cmd.Stdin = bytes.NewReader(input)
+	stdout := &bounded{limit: childOutput, full: cancel}
+	stderr := &bounded{limit: 4 << 10}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = time.Second
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return nil, "", ctx.Err()
+	}
+	greeted := bytes.HasPrefix(stdout.b.Bytes(), []byte(childGreets))
+	if err == nil && greeted && !stdout.over {
+		return stdout.b.Bytes()[len(childGreets):], "", nil
+	}
+	if err != nil && stdout.b.Len() == 0 && !hasExited(err) {
+		return nil, "", fmt.Errorf("evaluate CUE: %w", err)
+	}
+	if !greeted {
+		return nil, "", errors.New("evaluating CUE needs a program whose main calls spec.ChildMain first")
+	}
+	return nil, childBlame(cmd, limited.Err() != nil, stdout, stderr), nil
+}
+
+func hasExited(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit)
+}
+
+// childBlame says which limit ended a child that greeted and then failed.
+func childBlame(cmd *exec.Cmd, late bool, stdout, stderr *bounded) string {
+	code := -1
+	if cmd.ProcessState != nil {
+		code = cmd.ProcessState.ExitCode()
+	}
+	switch {
+	case stdout.over:
+		return fmt.Sprintf("evaluating the CUE gives more than %d MB of values", childOutput>>20)
+	case code == exitMemory || bytes.Contains(stderr.b.Bytes(), []byte("out of memory")) || bytes.Contains(stderr.b.Bytes(), []byte("cannot allocate memory")):
+		return fmt.Sprintf("evaluating the CUE needs more than %d MB of memory", childHeap>>20)
+	case bytes.Contains(stderr.b.Bytes(), []byte("stack")):
+		return "evaluating the CUE nests too deep"
+	case late || code == exitTime || code == -1:
+		return fmt.Sprintf("evaluating the CUE takes more than %d seconds", childCPU)
+	}
+	return fmt.Sprintf("evaluating the CUE ended with code %d", code)
+}
+
+// bounded keeps what is written to it up to a limit, then calls full once.
+type bounded struct {
+	b     bytes.Buffer
+	limit int
+	over  bool
+	full  func()
+}
+
+func (w *bounded) Write(p []byte) (int, error) {
+	if room := w.limit - w.b.Len(); len(p) > room {
+		w.b.Write(p[:room])
+		if !w.over && w.full != nil {
+			w.full()
+		}
+		w.over = true
+		return len(p), nil
+	}
+	return w.b.Write(p)
+}
+
+var _ io.Writer = (*bounded)(nil)

@@ -34,6 +34,9 @@ type LiveStack struct {
 	Updated     time.Time // last update, or creation
 	Marker      cfn.Marker
 	Owned       bool // a marker is there
+	// Token is the ClientRequestToken of the newest operation; read only while
+	// an operation runs, else empty.
+	Token string
 
 	Described  bool
 	Outputs    map[string]string

@@ -25,12 +25,15 @@ type ReadSet struct {
 	// of fleets that the specs do not know ("/bp/fleets/"); empty: not wanted.
 	// Their values are not needed.
 	ParameterPath string
+	// OwnedBy asks for every parameter that carries the tag reconcile:owner with
+	// this value, with LiveParameter.Owner filled in; empty: not wanted.
+	OwnedBy string
 }
 
 // Empty tells whether there is nothing to read.
 func (r ReadSet) Empty() bool {
 	return len(r.StackOutputs)+len(r.Stacks)+len(r.Parameters)+len(r.Secrets)+len(r.LogGroups)+len(r.Groups)+
-		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects) == 0 && r.Certificate == "" && r.ParameterPath == ""
+		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
 }
 
 // Reads says what to read at first, beside the index of all stacks: all that
@@ -96,14 +99,14 @@ func fleetPath(t Target) string { return "/" + t.Platform + "/fleets/" }
 
 // collector gathers names once each.
 type collector struct {
-	outputs, parameters, secrets, logGroups, groups, launchTemplates map[string]bool
-	images                                                           map[Image]bool
-	objects                                                          map[Object]bool
+	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates map[string]bool
+	images                                                                      map[Image]bool
+	objects                                                                     map[Object]bool
 }
 
 func newCollector() *collector {
 	return &collector{
-		outputs: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
+		outputs: map[string]bool{}, templates: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
 		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{},
 		images: map[Image]bool{}, objects: map[Object]bool{},
 	}
@@ -154,7 +157,7 @@ func (c *collector) refs(v any) {
 
 func (c *collector) set() ReadSet {
 	r := ReadSet{
-		StackOutputs: sortedKeys(c.outputs), Parameters: sortedKeys(c.parameters), Secrets: sortedKeys(c.secrets),
+		StackOutputs: sortedKeys(c.outputs), Stacks: sortedKeys(c.templates), Parameters: sortedKeys(c.parameters), Secrets: sortedKeys(c.secrets),
 		LogGroups: sortedKeys(c.logGroups), Groups: sortedKeys(c.groups), LaunchTemplates: sortedKeys(c.launchTemplates),
 	}
 	for i := range c.images {

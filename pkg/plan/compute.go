@@ -1,0 +1,297 @@
+package plan
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"reconcile/pkg/cfn"
+)
+
+// NotReadError says that Compute was given less than More asked for.
+type NotReadError struct{ Stacks []string }
+
+func (e *NotReadError) Error() string {
+	return "not read before planning: " + strings.Join(e.Stacks, ", ")
+}
+
+// Compute says what would make live like desired. It is pure: the same inputs
+// in any order give the same plan. The live state must hold what Reads and
+// More ask for, else the error is a *NotReadError; a selection that selects
+// nothing is a *SelectionError, dependencies in a circle a *CycleError.
+//
+// A plan with an error finding must not be applied.
+func Compute(d Desired, l Live, o Options) (Plan, error) {
+	c, err := newComputation(d, l, o.Select)
+	if err != nil {
+		return Plan{}, err
+	}
+	c.approved = o.Approve
+	c.run()
+	if len(c.unread) > 0 {
+		return Plan{}, &NotReadError{Stacks: sortedKeys(c.unread)}
+	}
+	return c.finish(o.Tool, false)
+}
+
+// More says what else must be read before Compute, given what was read so
+// far: stacks whose template, resources and description decide something, and
+// the groups in stacks that would be deleted. Call it again after each read,
+// since one answer can lead to the next question, until it names nothing that
+// was not asked for before (a thing that vanished is asked for for ever).
+func More(d Desired, l Live, sel Selection) (ReadSet, error) {
+	c, err := newComputation(d, l, sel)
+	if err != nil {
+		return ReadSet{}, err
+	}
+	c.run()
+	return c.more.set(), nil
+}
+
+// Stale lists the stacks whose template, resources and description must be
+// read before Compute: More(d, l, sel).Stacks.
+func Stale(d Desired, l Live, sel Selection) ([]string, error) {
+	r, err := More(d, l, sel)
+	return r.Stacks, err
+}
+
+// computation is one run of Compute. It writes to no input.
+type computation struct {
+	d        Desired
+	l        Live
+	g        *graph
+	all      bool            // nothing was narrowed by a selection
+	planned  map[StepID]bool // nodes that may get steps
+	approved []Approval
+	statuses map[string]StatusAction
+
+	stacks   map[string]*stackState
+	values   map[string]paramState // of the parameters that the plan writes
+	resolved map[cfn.Ref]resolution
+	steps    map[StepID]*Step
+	reach    map[StepID][]StepID // node → the steps that a user of it waits for
+	root     map[StepID]StepID   // blocked step → the step that is blocked by itself
+	findings []Finding
+	drift    []Change
+	more     *collector
+	unread   map[string]bool // stacks whose template decides and is not there
+}
+
+func newComputation(d Desired, l Live, sel Selection) (*computation, error) {
+	d = sorted(d)
+	g, err := newGraph(&d)
+	if err != nil {
+		return nil, err
+	}
+	c := &computation{
+		d: d, l: l, g: g, all: sel.All(), statuses: statusActions(),
+		stacks: map[string]*stackState{}, values: map[string]paramState{}, resolved: map[cfn.Ref]resolution{}, steps: map[StepID]*Step{},
+		reach: map[StepID][]StepID{}, root: map[StepID]StepID{}, more: newCollector(), unread: map[string]bool{},
+	}
+	wanted, err := g.selected(&c.d, sel)
+	if err != nil {
+		return nil, err
+	}
+	c.planned = c.withMissing(wanted)
+	return c, nil
+}
+
+// sorted is d with slices of its own, ordered by name, so that the order of
+// the input decides nothing.
+func sorted(d Desired) Desired {
+	d.Stacks = by(d.Stacks, func(s Stack) string { return s.Name })
+	d.Parameters = by(d.Parameters, func(p Parameter) string { return p.Name })
+	d.Secrets = by(d.Secrets, func(s Secret) string { return s.Name })
+	d.LogGroups = by(d.LogGroups, func(l LogGroup) string { return l.Name })
+	d.Fleets = by(d.Fleets, func(f Fleet) string { return f.ID })
+	d.Images = by(d.Images, func(i Image) string { return imageKey(i) + " " + i.Stack })
+	d.Objects = by(d.Objects, objectKey)
+	return d
+}
+
+func by[T any](in []T, key func(T) string) []T {
+	out := append([]T(nil), in...)
+	sort.SliceStable(out, func(i, j int) bool { return key(out[i]) < key(out[j]) })
+	return out
+}
+
+// run fills in steps, findings and drift, or what more must be read.
+func (c *computation) run() {
+	c.findings = append(c.findings, c.d.Notes...)
+	if c.misplaced() {
+		return
+	}
+	for _, id := range c.g.order {
+		if c.planned[id] {
+			c.node(c.g.nodes[id])
+		}
+		c.settle(id)
+	}
+	if c.all {
+		c.orphans()
+		c.strangers()
+	}
+}
+
+// misplaced refuses to plan against another account or region than the specs name.
+func (c *computation) misplaced() bool {
+	t := c.d.Target
+	if t.Account != c.l.Account {
+		c.find(Finding{Severity: SeverityError, Code: "wrong-account", Target: c.l.Account,
+			Message: fmt.Sprintf("the credentials are for account %s, the specs for account %s; nothing was compared", c.l.Account, t.Account),
+			Command: "aws sts get-caller-identity"})
+		return true
+	}
+	if c.l.Region != "" && t.Region != c.l.Region {
+		c.find(Finding{Severity: SeverityError, Code: "wrong-region", Target: c.l.Region,
+			Message: fmt.Sprintf("region %s was read, the specs are for region %s; nothing was compared", c.l.Region, t.Region)})
+		return true
+	}
+	return false
+}
+
+func (c *computation) find(f Finding) { c.findings = append(c.findings, f) }
+
+func (c *computation) node(n *node) {
+	switch n.kind {
+	case KindStack:
+		c.stack(&c.d.Stacks[n.index], n)
+	case KindParameter:
+		c.parameter(&c.d.Parameters[n.index], n)
+	case KindSecret:
+		c.secret(&c.d.Secrets[n.index], n)
+	case KindLogGroup:
+		c.logGroup(&c.d.LogGroups[n.index], n)
+	}
+}
+
+// add puts a step into the plan, ordered after the steps of everything that
+// its node needs and after the steps in also; it is blocked when one of them is.
+func (c *computation) add(n *node, s Step, also ...StepID) {
+	needs := map[StepID]bool{}
+	for _, id := range also {
+		needs[id] = true
+	}
+	if n != nil {
+		for _, dep := range n.deps {
+			for _, id := range c.reach[dep] {
+				needs[id] = true
+			}
+		}
+	}
+	delete(needs, s.ID)
+	s.Needs = sortedIDs(needs)
+	if len(s.Needs) == 0 {
+		s.Needs = nil
+	}
+	c.inherit(&s)
+	sort.Slice(s.Approvals, func(i, j int) bool { return s.Approvals[i].String() < s.Approvals[j].String() })
+	c.steps[s.ID] = &s
+}
+
+// inherit blocks a step that needs a blocked one.
+func (c *computation) inherit(s *Step) {
+	if s.Blocked != nil {
+		c.root[s.ID] = s.ID
+		return
+	}
+	for _, id := range s.Needs {
+		if need := c.steps[id]; need != nil && need.Blocked != nil {
+			root := c.root[id]
+			c.root[s.ID] = root
+			s.Blocked = &Blocked{
+				Reason:  fmt.Sprintf("needs %s, which is blocked", root),
+				Command: c.steps[root].Blocked.Command,
+			}
+			return
+		}
+	}
+}
+
+// settle says which steps a user of this node must wait for: its own last
+// step, or, for a node without one, those of what it needs itself.
+func (c *computation) settle(id StepID) {
+	for _, own := range c.ownSteps(id) {
+		if c.steps[own] != nil {
+			c.reach[id] = []StepID{own}
+			return
+		}
+	}
+	set := map[StepID]bool{}
+	for _, dep := range c.g.nodes[id].deps {
+		for _, step := range c.reach[dep] {
+			set[step] = true
+		}
+	}
+	c.reach[id] = sortedIDs(set)
+}
+
+// ownSteps are the IDs under which a node's last step can be found.
+func (c *computation) ownSteps(id StepID) []StepID {
+	n := c.g.nodes[id]
+	if n.kind != KindStack {
+		return []StepID{id}
+	}
+	return []StepID{id, RecoverID(c.d.Stacks[n.index].Name)}
+}
+
+// withMissing widens a selection by what it depends on and AWS does not have.
+func (c *computation) withMissing(wanted map[StepID]bool) map[StepID]bool {
+	planned := make(map[StepID]bool, len(wanted))
+	var visit func(id StepID)
+	visit = func(id StepID) {
+		if planned[id] {
+			return
+		}
+		planned[id] = true
+		n := c.g.nodes[id]
+		for _, dep := range n.deps {
+			if c.g.nodes[dep] != nil && c.missing(c.g.nodes[dep], n) {
+				visit(dep)
+			}
+		}
+	}
+	for id := range wanted {
+		visit(id)
+	}
+	return planned
+}
+
+// missing tells whether AWS lacks the node, or the output of it that user reads.
+func (c *computation) missing(n, user *node) bool {
+	switch n.kind {
+	case KindParameter:
+		_, ok := c.l.Parameters[c.d.Parameters[n.index].Name]
+		return !ok
+	case KindSecret:
+		return !c.l.Secrets[c.d.Secrets[n.index].Name].HasCurrent
+	case KindLogGroup:
+		_, ok := c.l.LogGroups[c.d.LogGroups[n.index].Name]
+		return !ok
+	}
+	live, ok := c.l.Stacks[c.d.Stacks[n.index].Name]
+	if a := c.statuses[live.Status]; !ok || a.Class == StatusAbsent || a.Absent {
+		return true
+	}
+	if !live.Described {
+		return false
+	}
+	for _, r := range c.references(user) {
+		if _, ok := live.Outputs[r.Output]; r.Stack == live.Name && !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// references are the open references of a node.
+func (c *computation) references(n *node) []cfn.Ref {
+	switch n.kind {
+	case KindStack:
+		s := c.d.Stacks[n.index]
+		return append(cfn.Refs(s.Template), cfn.Refs(s.Parameters)...)
+	case KindParameter:
+		return cfn.Refs(c.d.Parameters[n.index].Value)
+	}
+	return nil
+}

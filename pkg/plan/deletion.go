@@ -1,0 +1,214 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
+)
+
+// doomed is one stack that is to go.
+type doomed struct {
+	live    LiveStack
+	action  StatusAction
+	source  spec.Source
+	release []string // retained resources that are not kept, logical ids
+	needs   []string // stacks that it depends on, from its metadata
+	users   []StepID // steps that must come first: deletions of its users, their updates
+	blocked *problem
+}
+
+// metadata reads what the template of a stack says about itself.
+func metadata(t *cfn.Template) (needs []string, fleet string) {
+	if t == nil {
+		return nil, ""
+	}
+	ours, _ := t.Metadata[metadataKey].(map[string]any)
+	fleet, _ = ours["Fleet"].(string)
+	list, _ := ours["DependsOn"].([]any)
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			needs = append(needs, s)
+		}
+	}
+	return needs, fleet
+}
+
+// deletions plans the end of stacks, users before what they use. The order
+// comes from the deployed templates, so that it needs no specs.
+func (c *computation) deletions(all map[string]*doomed) error {
+	needs := make(map[StepID][]StepID, len(all))
+	for _, name := range sortedKeys(all) {
+		d := all[name]
+		d.needs, _ = metadata(d.live.Template)
+		needs[StepID(name)] = nil
+	}
+	for _, name := range sortedKeys(all) {
+		for _, used := range all[name].needs {
+			if all[used] != nil {
+				needs[StepID(used)] = append(needs[StepID(used)], StepID(name))
+			}
+		}
+	}
+	order, cycle := topological(needs)
+	if cycle != nil {
+		return &CycleError{Cycle: cycle}
+	}
+	last := map[string]StepID{}
+	for _, name := range order {
+		d := all[string(name)]
+		for _, user := range needs[name] {
+			if id, ok := last[string(user)]; ok {
+				d.users = append(d.users, id)
+			}
+		}
+		if id := c.deletion(d); id != "" {
+			last[string(name)] = id
+		}
+	}
+	return nil
+}
+
+// deletion plans the end of one stack, and gives the step that completes it.
+func (c *computation) deletion(d *doomed) StepID {
+	live := d.live
+	switch {
+	case live.Status == "DELETE_IN_PROGRESS":
+		c.find(Finding{Severity: SeverityNote, Code: "stack-busy", Target: live.Name,
+			Message: fmt.Sprintf("stack %s is being deleted already", live.Name)})
+		return ""
+	case live.Status == "REVIEW_IN_PROGRESS":
+		d.action.Recover, d.action.Doing = RecoverSweep, "only a change set that never ran is there"
+		return c.lastRites(d)
+	case live.Status == "DELETE_FAILED":
+		return c.lastRites(d)
+	}
+	if !c.read(&live) {
+		c.unread[live.Name] = true
+		return ""
+	}
+	also := append([]StepID(nil), d.users...)
+	base := FingerprintStack(&live)
+	if d.action.Class == StatusBusy {
+		d.blocked = &problem{code: "stack-busy", target: live.Name,
+			reason:  fmt.Sprintf("stack %s is busy: %s (%s)", live.Name, d.action.Doing, live.Status),
+			command: "aws cloudformation describe-stack-events --stack-name " + live.Name}
+	}
+	if len(d.release) > 0 && d.blocked == nil {
+		also = append(also, c.release(d))
+		base = BaseAfter(ReleaseID(live.Name))
+	}
+	if live.Protected {
+		also = append(also, c.unprotect(d))
+	}
+	step := Step{
+		ID: ID(KindStack, live.Name), Kind: KindStack, Target: live.Name, Action: ActionDelete, Base: base, Source: d.source,
+		Body:     Body{Stack: &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform}},
+		Changes:  d.changes(),
+		Reason:   "the specs do not have the stack",
+		Rollback: "none: what is deleted is made anew by applying a revision that has it; what is kept would be in the way then",
+	}
+	step.Risk, step.Approvals = d.risk(step.Changes)
+	if a, capacity, ok := c.capacity(live.Name, *live.Template, &live, nil); ok {
+		step.Approvals = append(step.Approvals, a)
+		step.Body.Stack.Capacity = capacity
+		step.Risk += "; " + a.Why
+	}
+	c.block(&step, d.blocked)
+	c.add(nil, step, also...)
+	return step.ID
+}
+
+func (c *computation) block(s *Step, p *problem) {
+	if p == nil {
+		return
+	}
+	s.Blocked = p.blocked()
+	c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: s.Source})
+}
+
+// lastRites plans the deletion of a stack whose deletion is its recovery.
+func (c *computation) lastRites(d *doomed) StepID {
+	if d.live.Resources == nil && d.live.Status == "DELETE_FAILED" {
+		c.more.templates[d.live.Name] = true
+		c.unread[d.live.Name] = true
+		return ""
+	}
+	step := recovery(d.live, d.action, c.d.Target)
+	step.Source = d.source
+	step.Approvals = append(step.Approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name,
+		Why: fmt.Sprintf("stack %s is deleted", d.live.Name)})
+	c.block(&step, d.blocked)
+	c.add(nil, step, d.users...)
+	return step.ID
+}
+
+func (c *computation) unprotect(d *doomed) StepID {
+	live := d.live
+	step := Step{
+		ID: UnprotectID(live.Name), Kind: KindStack, Target: live.Name, Action: ActionUnprotect,
+		Base: FingerprintStack(&live), Source: d.source,
+		Body: Body{Stack: &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform}},
+		Approvals: []Approval{{Kind: ApproveUnprotect, Target: live.Name,
+			Why: fmt.Sprintf("stack %s is protected from termination", live.Name)}},
+		Reason:   "a protected stack cannot be deleted",
+		Rollback: "switch termination protection on again",
+	}
+	if d.blocked != nil {
+		step.Blocked = d.blocked.blocked()
+	}
+	c.add(nil, step, d.users...)
+	return step.ID
+}
+
+// changes are the resources that go, and those that are kept.
+func (d *doomed) changes() []Change {
+	out := make([]Change, 0, len(d.live.Template.Resources))
+	released := map[string]bool{}
+	for _, id := range d.release {
+		released[id] = true
+	}
+	for _, id := range d.live.Template.LogicalIDs() {
+		r := d.live.Template.Resources[id]
+		there, ok := d.live.Resources[id]
+		if ok && there.Status == "DELETE_COMPLETE" {
+			continue
+		}
+		out = append(out, Change{
+			Stack: d.live.Name, Resource: id, Type: r.Type, Physical: there.PhysicalID,
+			Action: ActionDelete, Retained: retained(r.DeletionPolicy) && !released[id], Source: d.source,
+		})
+	}
+	return out
+}
+
+// risk names the data that is lost and what is kept, and asks for consent.
+func (d *doomed) risk(changes []Change) (string, []Approval) {
+	var lost, kept []string
+	gone := 0
+	for _, ch := range changes {
+		switch r := d.live.Template.Resources[ch.Resource]; {
+		case ch.Retained:
+			kept = append(kept, ch.Resource)
+		case keepsData(r):
+			gone++
+			lost = append(lost, ch.Resource)
+		default:
+			gone++
+		}
+	}
+	why := fmt.Sprintf("stack %s is deleted with %s", d.live.Name, count(gone, "resource"))
+	if len(lost) > 0 {
+		why += "; data is lost in " + strings.Join(lost, ", ")
+	}
+	if len(kept) > 0 {
+		why += "; kept: " + strings.Join(kept, ", ")
+	}
+	approvals := []Approval{{Kind: ApproveDestroy, Target: d.live.Name, Why: why}}
+	for _, id := range d.release {
+		approvals = append(approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name + "/" + id,
+			Why: fmt.Sprintf("%s (%s) is deleted with its data, against its DeletionPolicy", id, d.live.Template.Resources[id].Type)})
+	}
+	return why, approvals
+}

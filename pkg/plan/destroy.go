@@ -1,0 +1,367 @@
+package plan
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
+)
+
+// Destroy plans the end of the platform, or of what o selects of it: users
+// before what they use, in the order that the deployed templates name. It needs
+// no specs beside the Target; with them, steps carry their source.
+//
+// Resources with a retaining DeletionPolicy are kept unless o.Resources names
+// them, log groups always, parameters unless they carry our owner tag. What
+// does not carry the platform's mark is not looked at.
+func Destroy(d Desired, l Live, o DestroyOptions) (Plan, error) {
+	c := newDestruction(d, l)
+	if !c.misplaced() {
+		if err := c.destroy(o); err != nil {
+			return Plan{}, err
+		}
+	}
+	if len(c.unread) > 0 {
+		return Plan{}, &NotReadError{Stacks: sortedKeys(c.unread)}
+	}
+	return c.finish(o.Tool, true)
+}
+
+// DestroyReads says what to read before Destroy, given the index of all stacks
+// and what was read since. Call it again after each read, as More.
+func DestroyReads(d Desired, l Live, o DestroyOptions) (ReadSet, error) {
+	c := newDestruction(d, l)
+	if c.misplaced() {
+		return ReadSet{}, nil
+	}
+	for _, live := range c.owned() {
+		if a := c.statuses[live.Status]; a.Class != StatusAbsent {
+			c.read(&live)
+		}
+	}
+	if len(c.more.templates) == 0 {
+		if err := c.destroy(o); err != nil {
+			return ReadSet{}, err
+		}
+	}
+	r := c.more.set()
+	if l.Parameters == nil {
+		r.OwnedBy = d.Target.Platform
+	}
+	return r, nil
+}
+
+func newDestruction(d Desired, l Live) *computation {
+	return &computation{
+		d: sorted(d), l: l, statuses: statusActions(), all: true,
+		stacks: map[string]*stackState{}, steps: map[StepID]*Step{}, reach: map[StepID][]StepID{},
+		root: map[StepID]StepID{}, more: newCollector(), unread: map[string]bool{},
+	}
+}
+
+// owned are the stacks that carry the platform's mark, by name.
+func (c *computation) owned() []LiveStack {
+	var out []LiveStack
+	for _, name := range sortedKeys(c.l.Stacks) {
+		live := c.l.Stacks[name]
+		if markerOf(live).Owner == c.d.Target.Platform && live.Status != "DELETE_COMPLETE" {
+			out = append(out, live)
+		}
+	}
+	return out
+}
+
+func (c *computation) destroy(o DestroyOptions) error {
+	owned := c.owned()
+	fleets, names := map[string]string{}, make([]string, 0, len(owned))
+	for _, live := range owned {
+		names = append(names, live.Name)
+		if _, fleet := metadata(live.Template); fleet != "" {
+			fleets[live.Name] = fleet
+		}
+	}
+	sources := map[string]spec.Source{}
+	for _, s := range c.d.Stacks {
+		sources[s.Name] = s.Source
+		if s.Fleet != "" {
+			fleets[s.Name] = s.Fleet
+		}
+	}
+	selected, err := destroySelection(o.Select, names, fleets)
+	if err != nil {
+		return err
+	}
+	all := map[string]*doomed{}
+	for _, live := range owned {
+		a, known := c.statuses[live.Status]
+		switch {
+		case !selected[live.Name]:
+		case !known:
+			c.find(Finding{Severity: SeverityError, Code: "unknown-status", Target: live.Name,
+				Message: fmt.Sprintf("stack %s has the status %q, which this version of reconcile does not know", live.Name, live.Status)})
+		default:
+			all[live.Name] = &doomed{live: live, action: a, source: sources[live.Name], blocked: stillUsed(live, owned, selected)}
+		}
+	}
+	if err := releases(all, o.Resources); err != nil {
+		return err
+	}
+	if err := c.deletions(all); err != nil {
+		return err
+	}
+	for id, s := range c.steps {
+		if s.Action == ActionDelete {
+			c.steps[id].Reason = "it is to be destroyed"
+		}
+	}
+	c.destroyParameters(o.Select, all, fleets)
+	c.keptNote(all)
+	return nil
+}
+
+// destroySelection gives the names of the stacks to delete.
+func destroySelection(sel Selection, names []string, fleets map[string]string) (map[string]bool, error) {
+	out := map[string]bool{}
+	if sel.All() {
+		for _, n := range names {
+			out[n] = true
+		}
+		return out, nil
+	}
+	stacks, err := matchNames("stack", sel.Stacks, names)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for _, name := range names {
+		if f := fleets[name]; f != "" {
+			ids[f] = true
+		}
+	}
+	hit, err := matchNames("fleet", sel.Fleets, sortedKeys(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if stacks[name] || hit[fleets[name]] {
+			out[name] = true
+		}
+	}
+	return out, nil
+}
+
+// stillUsed blocks the deletion of a stack that others need which stay.
+func stillUsed(live LiveStack, owned []LiveStack, selected map[string]bool) *problem {
+	var users, flags []string
+	for _, other := range owned {
+		needs, _ := metadata(other.Template)
+		if selected[other.Name] || !contains(needs, live.Name) {
+			continue
+		}
+		users = append(users, other.Name)
+		flags = append(flags, "--stack "+other.Name)
+	}
+	if users == nil {
+		return nil
+	}
+	return &problem{code: "stack-used", target: live.Name,
+		reason:  fmt.Sprintf("stack %s is needed by %s, which stay", live.Name, strings.Join(users, ", ")),
+		command: fmt.Sprintf("reconcile destroy --stack %s %s", live.Name, strings.Join(flags, " "))}
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+// releases gives each named resource to its stack.
+func releases(all map[string]*doomed, named []string) error {
+	var known []string
+	for _, name := range sortedKeys(all) {
+		t := all[name].live.Template
+		if t == nil {
+			continue
+		}
+		for _, id := range t.LogicalIDs() {
+			if p := t.Resources[id].DeletionPolicy; retained(p) || p == "Snapshot" {
+				known = append(known, name+"/"+id)
+			}
+		}
+	}
+	hit, err := matchNames("resource", named, known)
+	if err != nil {
+		return err
+	}
+	for _, full := range sortedKeys(hit) {
+		stack, id, _ := strings.Cut(full, "/")
+		all[stack].release = append(all[stack].release, id)
+	}
+	return nil
+}
+
+// release plans the update that takes the deletion policies and locks from the
+// resources that are not to be kept; without it CloudFormation would keep them.
+func (c *computation) release(d *doomed) StepID {
+	live := d.live
+	t := *live.Template
+	t.Description = strings.TrimSpace(markerless(t.Description))
+	t.Outputs = withoutOwn(t.Outputs)
+	t.Resources = make(map[string]cfn.Resource, len(live.Template.Resources))
+	for id, r := range live.Template.Resources {
+		t.Resources[id] = r
+	}
+	step := Step{
+		ID: ReleaseID(live.Name), Kind: KindStack, Target: live.Name, Action: ActionUpdate, Base: FingerprintStack(&live),
+		Source: d.source, Reason: "the deletion policies would keep what was named",
+		Rollback: "apply the specs again", Risk: "from here on the data is not protected from the deletion",
+	}
+	change := func(id, path string, before, after any) {
+		step.Changes = append(step.Changes, Change{Stack: live.Name, Resource: id, Type: t.Resources[id].Type,
+			Physical: live.Resources[id].PhysicalID, Action: ActionUpdate, Path: path, Before: before, After: after,
+			Replace: ReplaceNo, Source: d.source})
+	}
+	for _, id := range d.release {
+		r := t.Resources[id]
+		change(id, "DeletionPolicy", r.DeletionPolicy, "Delete")
+		r.DeletionPolicy = "Delete"
+		for _, lock := range []string{"DeletionProtection", "DeletionProtectionEnabled"} {
+			if on, ok := r.Properties[lock]; ok && literalText(on) == "true" {
+				change(id, "Properties."+lock, on, false)
+				properties := make(map[string]any, len(r.Properties))
+				for k, v := range r.Properties {
+					properties[k] = v
+				}
+				properties[lock] = false
+				r.Properties = properties
+			}
+		}
+		t.Resources[id] = r
+	}
+	body := &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform, Template: &t,
+		Tags: nonEmpty(ownTags(live.Tags)), Capabilities: cfn.Capabilities(t)}
+	for name, v := range live.Parameters {
+		if hidden(t.Parameters[name]) && d.blocked == nil {
+			d.blocked = &problem{code: "parameter-hidden", target: live.Name,
+				reason:  fmt.Sprintf("stack %s has the hidden parameter %s, whose value is not known for the update that lets go of its resources", live.Name, name),
+				command: "aws cloudformation update-stack --use-previous-template --stack-name " + live.Name}
+		}
+		if body.Parameters == nil {
+			body.Parameters = map[string]any{}
+		}
+		body.Parameters[name] = v
+	}
+	step.Body.Stack = body
+	if d.blocked != nil {
+		step.Blocked = d.blocked.blocked()
+	}
+	c.add(nil, step, d.users...)
+	return step.ID
+}
+
+// markerless is a description without the mark that Seal puts at its end.
+func markerless(description string) string {
+	if _, ok := cfn.ParseMarker(description); !ok {
+		return description
+	}
+	return description[:strings.LastIndex(description, "[reconcile ")]
+}
+
+func withoutOwn(outputs map[string]cfn.Output) map[string]cfn.Output {
+	out := make(map[string]cfn.Output, len(outputs))
+	for name, o := range outputs {
+		if name != cfn.DigestOutput && name != cfn.RevisionOutput {
+			out[name] = o
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// destroyParameters deletes the parameters that we created, after the stacks
+// that may read them.
+func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, fleets map[string]string) {
+	sources := map[string]spec.Source{}
+	for _, p := range c.d.Parameters {
+		sources[p.Name] = p.Source
+	}
+	for _, name := range sortedKeys(c.l.Parameters) {
+		live := c.l.Parameters[name]
+		if live.Owner != c.d.Target.Platform {
+			continue
+		}
+		after, wanted := c.readers(name, sel, all, fleets)
+		if !wanted {
+			continue
+		}
+		secret := live.Type == secureString
+		step := Step{
+			ID: ID(KindParameter, name), Kind: KindParameter, Target: name, Action: ActionDelete,
+			Base: FingerprintParameter(&live), Source: sources[name],
+			Body: Body{Parameter: &ParameterBody{Name: name, Type: live.Type, DataType: live.DataType,
+				Version: live.Version, Owner: c.d.Target.Platform}},
+			Changes: []Change{{Resource: name, Type: "AWS::SSM::Parameter", Action: ActionDelete,
+				Before: mask(live.Value, secret), Sensitive: secret, Source: sources[name]}},
+			Reason: "it was created for what is destroyed", Rollback: "none: a later apply writes the value that the specs give",
+		}
+		if secret {
+			step.Risk = "the secret value is lost"
+			step.Rollback = "none: a later apply makes another random value"
+			step.Approvals = []Approval{{Kind: ApproveDestroy, Target: name, Why: fmt.Sprintf("the secret value of parameter %s is lost", name)}}
+		}
+		c.add(nil, step, after...)
+	}
+}
+
+// readers are the deletions that must come before a parameter's; false when
+// the selection leaves the parameter alone.
+func (c *computation) readers(name string, sel Selection, all map[string]*doomed, fleets map[string]string) ([]StepID, bool) {
+	owner := ""
+	rest, _ := strings.CutPrefix(name, fleetPath(c.d.Target))
+	for _, stack := range sortedKeys(all) {
+		if f := fleets[stack]; f != "" && strings.HasPrefix(rest, f+"/") {
+			owner = stack
+		}
+	}
+	if owner == "" && !sel.All() {
+		return nil, false
+	}
+	var after []StepID
+	for id, s := range c.steps {
+		if s.Kind == KindStack && s.Action == ActionDelete && (owner == "" || s.Target == owner) {
+			after = append(after, id)
+		}
+	}
+	sort.Slice(after, func(i, j int) bool { return after[i] < after[j] })
+	return after, true
+}
+
+// keptNote lists what survives.
+func (c *computation) keptNote(all map[string]*doomed) {
+	var kept []string
+	for _, name := range sortedKeys(all) {
+		if s := c.steps[ID(KindStack, name)]; s != nil {
+			for _, ch := range s.Changes {
+				if ch.Retained {
+					kept = append(kept, name+"/"+ch.Resource)
+				}
+			}
+		}
+	}
+	if len(kept) > 0 {
+		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform,
+			Message: fmt.Sprintf("%s kept, with their data, and in the way of a later apply until they are deleted or imported: %s",
+				count(len(kept), "resource"), strings.Join(kept, ", "))})
+	}
+	if len(all) > 0 {
+		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform,
+			Message: "log groups and container images that no stack holds are kept, and so are parameters that somebody else created"})
+	}
+}

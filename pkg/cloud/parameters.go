@@ -56,19 +56,26 @@ func liveParameter(p types.Parameter) plan.LiveParameter {
 	return live
 }
 
-// parametersBelow lists the parameters whose names begin with a path, 50 a
-// page: everything but their values.
+// parametersBelow lists the parameters whose names begin with a path.
 func (c *Cloud) parametersBelow(ctx context.Context, path string) (map[string]plan.LiveParameter, error) {
+	return c.listParameters(ctx, "", types.ParameterStringFilter{
+		Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}})
+}
+
+// parametersOwnedBy lists the parameters that carry our tag with this owner.
+func (c *Cloud) parametersOwnedBy(ctx context.Context, owner string) (map[string]plan.LiveParameter, error) {
+	return c.listParameters(ctx, owner, types.ParameterStringFilter{
+		Key: aws.String("tag:" + ownerTag), Option: aws.String("Equals"), Values: []string{owner}})
+}
+
+// listParameters lists parameters, 50 a page: everything but their values.
+func (c *Cloud) listParameters(ctx context.Context, owner string, filter types.ParameterStringFilter) (map[string]plan.LiveParameter, error) {
 	found := map[string]plan.LiveParameter{}
 	err := pages(func(token *string) (*string, error) {
 		out, err := c.ssm.DescribeParameters(ctx, &ssm.DescribeParametersInput{
-			MaxResults: aws.Int32(50),
-			NextToken:  token,
-			ParameterFilters: []types.ParameterStringFilter{
-				{Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}}},
-		})
+			MaxResults: aws.Int32(50), NextToken: token, ParameterFilters: []types.ParameterStringFilter{filter}})
 		if err != nil {
-			return nil, c.readError("list parameters below "+path, err)
+			return nil, c.readError("list parameters with "+*filter.Key+" "+filter.Values[0], err)
 		}
 		for _, p := range out.Parameters {
 			found[aws.ToString(p.Name)] = plan.LiveParameter{
@@ -76,6 +83,7 @@ func (c *Cloud) parametersBelow(ctx context.Context, path string) (map[string]pl
 				DataType: aws.ToString(p.DataType),
 				Version:  p.Version,
 				Modified: aws.ToTime(p.LastModifiedDate).UTC(),
+				Owner:    owner,
 			}
 		}
 		return out.NextToken, nil

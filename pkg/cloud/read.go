@@ -39,7 +39,7 @@ func (c *Cloud) Read(ctx context.Context, d plan.Desired, sel plan.Selection) (p
 	if err != nil {
 		return plan.Live{}, err
 	}
-	if account != d.Target.Account || c.region != d.Target.Region && d.Target.Region != "" {
+	if !c.isPlace(account, d.Target) {
 		return plan.Live{Account: account, Region: c.region}, nil
 	}
 	want, err := plan.Reads(d, sel)
@@ -47,30 +47,68 @@ func (c *Cloud) Read(ctx context.Context, d plan.Desired, sel plan.Selection) (p
 		return plan.Live{}, err
 	}
 	r := newReader(c, account)
-	if err := r.read(ctx, want, true); err != nil {
+	if err := r.read(ctx, r.unasked(want), true); err != nil {
 		return plan.Live{}, err
 	}
-	for range maxRounds {
-		more, err := plan.More(d, r.live, sel)
-		if err != nil {
-			return plan.Live{}, err
-		}
-		if more = r.unasked(more); more.Empty() {
-			break
-		}
-		if err := r.read(ctx, more, false); err != nil {
-			return plan.Live{}, err
-		}
+	err = r.rounds(ctx, func() (plan.ReadSet, error) { return plan.More(d, r.live, sel) })
+	if err != nil {
+		return plan.Live{}, err
 	}
 	r.live.NotRead = r.notRead(sel)
 	return r.live, nil
+}
+
+// ReadDestroy reads what a plan to destroy needs: the index of stacks first,
+// then what the stacks that are ours ask for. The account decides as in Read.
+func (c *Cloud) ReadDestroy(ctx context.Context, d plan.Desired, o plan.DestroyOptions) (plan.Live, error) {
+	account, err := c.Account(ctx)
+	if err != nil {
+		return plan.Live{}, err
+	}
+	if !c.isPlace(account, d.Target) {
+		return plan.Live{Account: account, Region: c.region}, nil
+	}
+	r := newReader(c, account)
+	r.live.Parameters = nil // not read yet, which DestroyReads looks at
+	if err := r.read(ctx, plan.ReadSet{}, true); err != nil {
+		return plan.Live{}, err
+	}
+	err = r.rounds(ctx, func() (plan.ReadSet, error) { return plan.DestroyReads(d, r.live, o) })
+	if err != nil {
+		return plan.Live{}, err
+	}
+	r.live.NotRead = r.notRead(o.Select)
+	return r.live, nil
+}
+
+// isPlace tells whether this account and region are the ones of the specs.
+func (c *Cloud) isPlace(account string, t plan.Target) bool {
+	return account == t.Account && (c.region == t.Region || t.Region == "")
+}
+
+// rounds reads what is asked for until nothing new is.
+func (r *reader) rounds(ctx context.Context, ask func() (plan.ReadSet, error)) error {
+	for range maxRounds {
+		more, err := ask()
+		if err != nil {
+			return err
+		}
+		if more = r.unasked(more); more.Empty() {
+			return nil
+		}
+		if err := r.read(ctx, more, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reader collects one plan.Live. Its maps are written under the mutex.
 type reader struct {
 	cloud   *Cloud
 	account string
-	asked   map[string]bool // "kind name" of everything asked for
+	asked   map[string]bool   // "kind name" of everything asked for
+	owners  map[string]string // of parameters, by name
 
 	mu      sync.Mutex
 	live    plan.Live
@@ -78,7 +116,7 @@ type reader struct {
 }
 
 func newReader(c *Cloud, account string) *reader {
-	return &reader{cloud: c, account: account, asked: map[string]bool{}, live: plan.Live{
+	return &reader{cloud: c, account: account, asked: map[string]bool{}, owners: map[string]string{}, live: plan.Live{
 		Account:         account,
 		Region:          c.region,
 		Stacks:          map[string]plan.LiveStack{},
@@ -113,6 +151,9 @@ func (r *reader) unasked(s plan.ReadSet) plan.ReadSet {
 	if s.ParameterPath != "" && !r.first("path", s.ParameterPath) {
 		s.ParameterPath = ""
 	}
+	if s.OwnedBy != "" && !r.first("owner", s.OwnedBy) {
+		s.OwnedBy = ""
+	}
 	return s
 }
 
@@ -127,8 +168,8 @@ func (r *reader) first(kind, name string) bool {
 
 // read asks for everything in the set, side by side.
 func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
-	if index {
-		s = r.unasked(s)
+	if r.live.Parameters == nil && (len(s.Parameters) > 0 || s.OwnedBy != "") {
+		r.live.Parameters = map[string]plan.LiveParameter{}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
@@ -139,12 +180,17 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 	r.outputs(ctx, g, s.StackOutputs, described)
 	r.names(ctx, g, s)
 	r.extras(ctx, g, s)
-	err := g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	for name, stack := range described {
 		r.live.Stacks[name] = withRead(stack, r.live.Stacks[name])
 	}
-	if err != nil {
-		return err
+	for name, owner := range r.owners {
+		if p, ok := r.live.Parameters[name]; ok {
+			p.Owner = owner
+			r.live.Parameters[name] = p
+		}
 	}
 	return r.stacks(ctx, s.Stacks)
 }
@@ -207,7 +253,16 @@ func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
 		})
 	}
 	if s.ParameterPath != "" {
-		g.Go(func() error { return r.below(ctx, s.ParameterPath) })
+		g.Go(func() error {
+			found, err := r.cloud.parametersBelow(ctx, s.ParameterPath)
+			return r.listed(found, err)
+		})
+	}
+	if s.OwnedBy != "" {
+		g.Go(func() error {
+			found, err := r.cloud.parametersOwnedBy(ctx, s.OwnedBy)
+			return r.listed(found, err)
+		})
 	}
 	for _, chunk := range chunks(s.Groups, groupsPerCall) {
 		g.Go(func() error {
@@ -243,16 +298,18 @@ func merge[V any](r *reader, into, found map[string]V, err error) error {
 	return nil
 }
 
-// below lists the parameters below a path, without values. What is read with
-// its value keeps it.
-func (r *reader) below(ctx context.Context, path string) error {
-	found, err := r.cloud.parametersBelow(ctx, path)
+// listed adds parameters that were listed without values. One that is read
+// with its value keeps it, and learns its owner.
+func (r *reader) listed(found map[string]plan.LiveParameter, err error) error {
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, p := range found {
+		if p.Owner != "" {
+			r.owners[name] = p.Owner
+		}
 		if _, known := r.live.Parameters[name]; !known && !r.asked["parameter "+name] {
 			r.live.Parameters[name] = p
 		}

@@ -19,10 +19,12 @@ import (
 	"reconcile/pkg/plan"
 )
 
-// The tag on what a direct step creates. Only what carries it is deleted.
+// Tags on what a direct step creates: managedTag says that we did, and only
+// what carries it is deleted; ownerTag says for which Platform.
 const (
-	ownerTag   = "ManagedBy"
-	ownerValue = "reconcile"
+	managedTag   = "ManagedBy"
+	managedValue = "reconcile"
+	ownerTag     = "reconcile:owner"
 )
 
 const dataTypeImage = "aws:ec2:image"
@@ -51,7 +53,10 @@ func (c *Cloud) putParameter(ctx context.Context, b *plan.ParameterBody) (*plan.
 		Overwrite:   aws.Bool(b.Version > 0),
 	}
 	if b.Version == 0 { // AWS takes no tags together with an overwrite
-		in.Tags = []types.Tag{{Key: aws.String(ownerTag), Value: aws.String(ownerValue)}}
+		in.Tags = []types.Tag{{Key: aws.String(managedTag), Value: aws.String(managedValue)}}
+		if b.Owner != "" {
+			in.Tags = append(in.Tags, types.Tag{Key: aws.String(ownerTag), Value: aws.String(b.Owner)})
+		}
 	}
 	out, err := c.ssm.PutParameter(ctx, in)
 	if err != nil {
@@ -130,7 +135,7 @@ func (c *Cloud) deleteParameter(ctx context.Context, name string) error {
 	}
 	ours := false
 	for _, t := range tags.TagList {
-		ours = ours || aws.ToString(t.Key) == ownerTag && aws.ToString(t.Value) == ownerValue
+		ours = ours || aws.ToString(t.Key) == managedTag && aws.ToString(t.Value) == managedValue
 	}
 	if !ours {
 		return notOurs("parameter " + name)
@@ -144,7 +149,7 @@ func (c *Cloud) deleteParameter(ctx context.Context, name string) error {
 
 func notOurs(what string) *apply.Failure {
 	return &apply.Failure{Kind: apply.FailureConflict, Message: fmt.Sprintf(
-		"%s was not created by reconcile (it has no tag %s=%s) and is left alone", what, ownerTag, ownerValue)}
+		"%s was not created by reconcile (it has no tag %s=%s) and is left alone", what, managedTag, managedValue)}
 }
 
 // putSecret writes a generated value as the first current version. A secret
@@ -189,7 +194,7 @@ func versionID(token string) string {
 // putLogGroup creates a log group if it is not there and sets its retention.
 func (c *Cloud) putLogGroup(ctx context.Context, b *plan.LogGroupBody) (*plan.LiveLogGroup, error) {
 	_, err := c.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{
-		LogGroupName: aws.String(b.Name), Tags: map[string]string{ownerTag: ownerValue}})
+		LogGroupName: aws.String(b.Name), Tags: map[string]string{managedTag: managedValue}})
 	if err != nil && errorCode(err) != "ResourceAlreadyExistsException" {
 		return nil, c.failure("create log group "+b.Name, err)
 	}
@@ -218,7 +223,7 @@ func (c *Cloud) deleteLogGroup(ctx context.Context, name string) error {
 	if err != nil {
 		return c.failure("read the tags of log group "+name, err)
 	}
-	if tags.Tags[ownerTag] != ownerValue {
+	if tags.Tags[managedTag] != managedValue {
 		return notOurs("log group " + name)
 	}
 	_, err = c.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(name)})

@@ -44,9 +44,9 @@ func TestPutParameter(t *testing.T) {
 		want apply.Response
 	}{
 		"a new one is tagged and never overwrites": {
-			plan.ParameterBody{Name: "/bp/x", Type: "String", Value: "v", Describe: "about x"}, store(`{"Version":1}`),
+			plan.ParameterBody{Name: "/bp/x", Type: "String", Value: "v", Describe: "about x", Owner: "bp"}, store(`{"Version":1}`),
 			map[string]any{"Name": "/bp/x", "Type": "String", "Value": "v", "Overwrite": false, "Description": "about x",
-				"Tags": []any{map[string]any{"Key": "ManagedBy", "Value": "reconcile"}}},
+				"Tags": []any{map[string]any{"Key": "ManagedBy", "Value": "reconcile"}, map[string]any{"Key": "reconcile:owner", "Value": "bp"}}},
 			apply.Response{Parameter: &plan.LiveParameter{Type: "String", DataType: "text", Value: "v", Version: 1}},
 		},
 		"an existing one": {

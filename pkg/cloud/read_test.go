@@ -1,0 +1,353 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/plan"
+)
+
+const account = "123456789012"
+
+func identity(id string) func(ask) answer {
+	return always(`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Account>` + id + `</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+}
+
+// D13: nothing is asked of an account that is not the specs'.
+func TestWrongAccountIsAskedNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		account, region string
+	}{
+		"account": {"210987654321", "us-east-1"},
+		"region":  {account, "eu-west-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, w := open(t, map[string]func(ask) answer{"GetCallerIdentity": identity(tt.account)}, func(o *Options) { o.Region = tt.region })
+			d := plan.Desired{Target: plan.Target{Platform: "bp", Account: account, Region: "us-east-1"}}
+			got, err := c.Read(t.Context(), d, plan.Selection{})
+			if diff := cmp.Diff(plan.Live{Account: tt.account, Region: tt.region}, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+			destroy, err := c.ReadDestroy(t.Context(), d, plan.DestroyOptions{})
+			if diff := cmp.Diff(got, destroy); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+			if len(w.calls) != 2 {
+				t.Errorf("calls %v", w.calls)
+			}
+		})
+	}
+}
+
+func TestPages(t *testing.T) {
+	listing := func(next func(n int) string) error {
+		n := 0
+		return pages(func(*string) (*string, error) {
+			n++
+			s := next(n)
+			return &s, nil
+		})
+	}
+	if err := listing(func(n int) string { return map[bool]string{true: "t" + strconv.Itoa(n)}[n < 40] }); err != nil {
+		t.Errorf("40 pages: %v", err)
+	}
+	if err := listing(func(n int) string { return "t" + strconv.Itoa(n%2) }); !errors.Is(err, errPageRepeats) {
+		t.Errorf("a token that comes back: %v", err)
+	}
+	if err := listing(strconv.Itoa); !errors.Is(err, errPagesNoEnd) {
+		t.Errorf("pages without end: %v", err)
+	}
+}
+
+// One missing tag fails a whole DescribeImages.
+func TestImages(t *testing.T) {
+	has := map[string]string{"php-latest": "sha256:p"}
+	describe := func(a ask) answer {
+		var details []string
+		for _, id := range a.json["imageIds"].([]any) {
+			tag := id.(map[string]any)["imageTag"].(string)
+			digest, ok := has[tag]
+			if !ok {
+				return refuseJSON("ImageNotFoundException", "The image with imageId {imageTag:'"+tag+"'} does not exist")
+			}
+			details = append(details, `{"imageDigest":"`+digest+`","imageTags":["`+tag+`","other"]}`)
+		}
+		return answer{body: `{"imageDetails":[` + strings.Join(details, ",") + `]}`}
+	}
+	for name, tt := range map[string]struct {
+		tags   []string
+		answer func(ask) answer
+		want   map[string]plan.LiveImage
+		calls  int
+	}{
+		"all there":        {[]string{"php-latest"}, describe, map[string]plan.LiveImage{"php-latest": {Exists: true, Digest: "sha256:p"}}, 1},
+		"one missing":      {[]string{"nginx-latest", "php-latest"}, describe, map[string]plan.LiveImage{"nginx-latest": {}, "php-latest": {Exists: true, Digest: "sha256:p"}}, 3},
+		"the only missing": {[]string{"nginx-latest"}, describe, map[string]plan.LiveImage{"nginx-latest": {}}, 1},
+		"no repository": {[]string{"a", "b"}, func(ask) answer { return refuseJSON("RepositoryNotFoundException", "no") },
+			map[string]plan.LiveImage{"a": {}, "b": {}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, w := open(t, map[string]func(ask) answer{"DescribeImages": tt.answer})
+			got, err := c.images(t.Context(), "bp-backend", tt.tags)
+			if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+			if n := w.count("DescribeImages"); n != tt.calls {
+				t.Errorf("%d calls, want %d", n, tt.calls)
+			}
+		})
+	}
+	c, _ := open(t, map[string]func(ask) answer{"DescribeImages": func(ask) answer { return refuseJSON("AccessDeniedException", "no") }})
+	if _, err := c.images(t.Context(), "bp-backend", []string{"a"}); err == nil {
+		t.Error("access denied is not an absent image")
+	}
+}
+
+// E17: a bucket of another account is never asked without saying whose it should be.
+func TestObjectExists(t *testing.T) {
+	const key = "HEAD /bp-models-123456789012/bundles/b/manifest.json"
+	for status, want := range map[int]string{200: "true <nil>", 404: "false <nil>", 403: "false 403"} {
+		c, _ := open(t, map[string]func(ask) answer{key: func(a ask) answer {
+			if got := a.header.Get("X-Amz-Expected-Bucket-Owner"); got != account {
+				t.Errorf("owner %q", got)
+			}
+			return answer{status: status}
+		}}, func(o *Options) { o.Endpoint = "https://sandbox.invalid" })
+		ok, err := c.objectExists(t.Context(), account, "bp-models-123456789012", "bundles/b/manifest.json")
+		got := fmt.Sprint(ok, " ", err)
+		if err != nil {
+			got = fmt.Sprint(ok, " ", status)
+		}
+		if got != want {
+			t.Errorf("status %d: %s, want %s (%v)", status, got, want, err)
+		}
+	}
+}
+
+func TestSecretAndCertificateAndLogGroup(t *testing.T) {
+	c, _ := open(t, map[string]func(ask) answer{
+		"DescribeSecret": func(a ask) answer {
+			if a.str("SecretId") == "none" {
+				return refuseJSON("ResourceNotFoundException", "no")
+			}
+			return answer{body: `{"ARN":"arn:s","VersionIdsToStages":{"a":["AWSPREVIOUS"],"b":["AWSCURRENT"]}}`}
+		},
+		"DescribeCertificate": func(a ask) answer {
+			if a.str("CertificateArn") == "none" {
+				return refuseJSON("ResourceNotFoundException", "no")
+			}
+			return answer{body: `{"Certificate":{"Status":"PENDING_VALIDATION","DomainName":"app.example.com","SubjectAlternativeNames":["app.example.com","x.example.com"]}}`}
+		},
+		"DescribeLogGroups": always(`{"logGroups":[{"logGroupName":"/gpu-workers/a","retentionInDays":7},{"logGroupName":"/gpu-workers/ab"},{"logGroupName":"/gpu-workers/c"}]}`),
+	})
+	ctx := t.Context()
+	secret, err := c.secret(ctx, "s")
+	if diff := cmp.Diff(&plan.LiveSecret{ARN: "arn:s", HasCurrent: true, Versions: 2}, secret); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if secret, err = c.secret(ctx, "none"); err != nil || secret != nil {
+		t.Errorf("%v %v", secret, err)
+	}
+	cert, err := c.certificate(ctx, "arn:c")
+	want := plan.LiveCertificate{Exists: true, Status: "PENDING_VALIDATION", Domain: "app.example.com", SANs: []string{"app.example.com", "x.example.com"}}
+	if diff := cmp.Diff(want, cert); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if cert, err = c.certificate(ctx, "none"); err != nil || cert.Exists {
+		t.Errorf("%+v %v", cert, err)
+	}
+	groups, err := c.logGroups(ctx, []string{"/gpu-workers/a", "/gpu-workers/ab", "/gpu-workers/b"})
+	if diff := cmp.Diff(map[string]plan.LiveLogGroup{"/gpu-workers/a": {RetentionDays: 7}, "/gpu-workers/ab": {}}, groups); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
+// fleetAccount is an account with n fleets in which nothing changed, in pages
+// of AWS's sizes.
+type fleetAccount struct {
+	d      plan.Desired
+	stacks []string // members of ListStacks
+	pages  int
+}
+
+const (
+	stacksPerPage = 100
+	fleetDigits   = "%05d"
+)
+
+func newFleetAccount(t *testing.T, n int) *fleetAccount {
+	f := &fleetAccount{d: plan.Desired{Target: plan.Target{Platform: "bp", Account: account, Region: "us-east-1"}}}
+	network := plan.Stack{Name: "bp-network", Template: cfn.Template{
+		Resources: map[string]cfn.Resource{"Vpc": {Type: "AWS::EC2::VPC", Properties: map[string]any{"CidrBlock": "10.0.0.0/16"}}},
+		Outputs:   map[string]cfn.Output{"VpcId": {Value: cfn.LogicalRef("Vpc")}}}}
+	f.add(t, network)
+	for i := range n {
+		slug := "f" + fmt.Sprintf(fleetDigits, i)
+		ami := "/bp/ami/fleets/staging/" + slug
+		f.add(t, plan.Stack{Name: "bp-gpu-fleet-staging-" + slug, Fleet: "staging/" + slug, Group: "asg-staging-" + slug, Template: cfn.Template{
+			Resources: map[string]cfn.Resource{
+				"Group": {Type: "AWS::AutoScaling::AutoScalingGroup", Properties: map[string]any{
+					"AutoScalingGroupName": "asg-staging-" + slug, "MinSize": "0", "MaxSize": "10",
+					"VPCZoneIdentifier": []any{cfn.StackOutput("bp-network", "VpcId")}}},
+				"Template": {Type: "AWS::EC2::LaunchTemplate", Properties: map[string]any{
+					"LaunchTemplateName": "lt-staging-" + slug, "LaunchTemplateData": map[string]any{"ImageId": cfn.ParameterValue(ami)}}},
+			}}})
+		f.d.Fleets = append(f.d.Fleets, plan.Fleet{ID: "staging/" + slug, Stack: "bp-gpu-fleet-staging-" + slug,
+			Group: "asg-staging-" + slug, MaxSize: 10, AMIParameter: ami})
+		f.d.Parameters = append(f.d.Parameters,
+			plan.Parameter{Name: "/bp/fleets/staging/" + slug + "/desired_config", Type: "String", Value: "v", Policy: plan.PolicyOwn, Fleet: "staging/" + slug},
+			plan.Parameter{Name: "/bp/fleets/staging/" + slug + "/active_bundle", Type: "String", Value: "none", Policy: plan.PolicyCreate, Fleet: "staging/" + slug})
+	}
+	return f
+}
+
+// add deploys a stack: it is desired, and live with the digest that it has now.
+func (f *fleetAccount) add(t *testing.T, s plan.Stack) {
+	t.Helper()
+	resolved := cfn.ResolveTemplate(s.Template, func(r cfn.Ref) (string, bool) {
+		if r.Stack != "" {
+			return "vpc-1", true
+		}
+		return "v", true
+	})
+	digest, err := cfn.DigestOf(resolved, s.Tags, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.d.Stacks = append(f.d.Stacks, s)
+	f.stacks = append(f.stacks, fmt.Sprintf(`<member><StackName>%s</StackName><StackId>arn:aws:cloudformation:us-east-1:%s:stack/%[1]s/id</StackId><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-23T10:00:00Z</CreationTime><TemplateDescription>%s</TemplateDescription></member>`,
+		s.Name, account, cfn.Seal(resolved, "bp", digest, "").Description))
+}
+
+// cut is one page of a list.
+func cut(token string, size, total int) (from, to int, next string) {
+	from, _ = strconv.Atoi(token)
+	to = min(from+size, total)
+	if to < total {
+		next = strconv.Itoa(to)
+	}
+	return from, to, next
+}
+
+func (f *fleetAccount) handlers() map[string]func(ask) answer {
+	names := func(a ask, key string) (out []string) {
+		for i := 1; a.form.Get(fmt.Sprintf("%s.member.%d", key, i)) != ""; i++ {
+			out = append(out, a.form.Get(fmt.Sprintf("%s.member.%d", key, i)))
+		}
+		return out
+	}
+	return map[string]func(ask) answer{
+		"GetCallerIdentity": identity(account),
+		"ListStacks": func(a ask) answer {
+			from, to, next := cut(a.str("NextToken"), stacksPerPage, len(f.stacks))
+			if next != "" {
+				next = "<NextToken>" + next + "</NextToken>"
+			}
+			return answer{body: query("ListStacks", "<StackSummaries>"+strings.Join(f.stacks[from:to], "")+"</StackSummaries>"+next)}
+		},
+		"DescribeStacks": func(a ask) answer {
+			outputs := `<Outputs><member><OutputKey>VpcId</OutputKey><OutputValue>vpc-1</OutputValue></member></Outputs></member>`
+			return answer{body: query("DescribeStacks", "<Stacks>"+strings.Replace(strings.Replace(f.stacks[0], "TemplateDescription", "Description", 2), "</member>", outputs, 1)+"</Stacks>")}
+		},
+		"GetParameters": func(a ask) answer {
+			var found []string
+			for _, n := range a.json["Names"].([]any) {
+				value := "v"
+				if strings.HasSuffix(n.(string), "/active_bundle") {
+					value = "none"
+				}
+				found = append(found, fmt.Sprintf(`{"Name":%q,"Type":"String","DataType":"text","Value":%q,"Version":1}`, n, value))
+			}
+			return answer{body: `{"Parameters":[` + strings.Join(found, ",") + `]}`}
+		},
+		"DescribeParameters": func(a ask) answer {
+			from, to, next := cut(a.str("NextToken"), 50, len(f.d.Parameters))
+			var found []string
+			for _, p := range f.d.Parameters[from:to] {
+				found = append(found, fmt.Sprintf(`{"Name":%q,"Type":"String","Version":1}`, p.Name))
+			}
+			return answer{body: fmt.Sprintf(`{"Parameters":[%s],"NextToken":%q}`, strings.Join(found, ","), next)}
+		},
+		"DescribeAutoScalingGroups": func(a ask) answer {
+			var found strings.Builder
+			for _, n := range names(a, "AutoScalingGroupNames") {
+				fmt.Fprintf(&found, `<member><AutoScalingGroupName>%s</AutoScalingGroupName><MinSize>0</MinSize><MaxSize>10</MaxSize><DesiredCapacity>0</DesiredCapacity></member>`, n)
+			}
+			return answer{body: query("DescribeAutoScalingGroups", "<AutoScalingGroups>"+found.String()+"</AutoScalingGroups>")}
+		},
+		"DescribeLaunchTemplateVersions": func(a ask) answer {
+			from, to, next := 0, 1, ""
+			if name := a.str("LaunchTemplateName"); name != "" {
+				from, _ = strconv.Atoi(strings.TrimPrefix(name, "lt-staging-f"))
+				to = from + 1
+			} else {
+				from, to, next = cut(a.str("NextToken"), 200, len(f.d.Fleets))
+			}
+			var found strings.Builder
+			for i := from; i < to; i++ {
+				fmt.Fprintf(&found, `<item><launchTemplateId>lt-%d</launchTemplateId><launchTemplateName>lt-staging-f%05d</launchTemplateName><versionNumber>3</versionNumber><defaultVersion>true</defaultVersion><launchTemplateData><imageId>v</imageId></launchTemplateData></item>`, i, i)
+			}
+			return answer{body: `<DescribeLaunchTemplateVersionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>x</requestId><launchTemplateVersionSet>` +
+				found.String() + `</launchTemplateVersionSet><nextToken>` + next + `</nextToken></DescribeLaunchTemplateVersionsResponse>`}
+		},
+	}
+}
+
+// The bound of an unchanged plan: one STS call, the pages of the stack list,
+// ⌈names/10⌉ + ⌈groups/100⌉, and the named extras: one DescribeStacks for the
+// stack that others refer to, the listing of the fleets' parameters and the
+// pages of launch templates. The count is exact, so that one call more fails.
+func TestCallBoundOfAnUnchangedPlan(t *testing.T) {
+	up := func(n, size int) int { return (n + size - 1) / size }
+	for _, n := range []int{1, 100, 1000, 5000} {
+		t.Run(fmt.Sprintf("%d fleets", n), func(t *testing.T) {
+			if n > 1000 && testing.Short() {
+				t.Skip("5,000 fleets take seconds")
+			}
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleetAccount(t, n)
+				c, w := open(t, f.handlers())
+				live, err := c.Read(t.Context(), f.d, plan.Selection{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				templates := up(n, 200)
+				if n <= fewLaunchTemplates {
+					templates = n
+				}
+				want := map[string]int{
+					"GetCallerIdentity": 1, "ListStacks": up(n+1, stacksPerPage), "GetParameters": up(3*n, 10),
+					"DescribeAutoScalingGroups": up(n, 100), "DescribeStacks": 1,
+					"DescribeParameters": up(2*n, 50), "DescribeLaunchTemplateVersions": templates,
+				}
+				got := map[string]int{}
+				bound, total := 0, 0
+				for _, s := range c.Stats() {
+					got[s.Operation] = s.Calls
+					total += s.Calls
+				}
+				for _, calls := range want {
+					bound += calls
+				}
+				if diff := cmp.Diff(want, got); diff != "" || total != len(w.calls) {
+					t.Errorf("%d calls on the wire; (-want +got)\n%s", len(w.calls), diff)
+				}
+				t.Logf("%d fleets: %d calls, bound %d", n, total, bound)
+				if len(live.Stacks) != n+1 || len(live.Groups) != n || len(live.LaunchTemplates) != n || len(live.Parameters) != 3*n {
+					t.Errorf("live has %d stacks, %d groups, %d launch templates, %d parameters", len(live.Stacks), len(live.Groups), len(live.LaunchTemplates), len(live.Parameters))
+				}
+				p, err := plan.Compute(f.d, live, plan.Options{})
+				if err != nil || !p.Empty() {
+					t.Errorf("the plan of an unchanged account has %d steps, %v", len(p.Steps), err)
+				}
+			})
+		})
+	}
+}

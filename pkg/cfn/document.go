@@ -120,6 +120,10 @@ func document(v any) (any, bool) {
 	return out, true
 }
 
+// DocumentDiff is documentDiff for text that is no template's: a parameter that
+// holds a document. It is empty for text of one line that is no document.
+func DocumentDiff(before, after string) string { return documentDiff(before, after) }
+
 // documentDiff is a unified diff of two documents, or of two texts of which one
 // has several lines; it is empty where before and after say it all.
 func documentDiff(before, after string) string {

@@ -26,6 +26,16 @@ func noEcho(v any) bool {
 	return strings.EqualFold(s, "true")
 }
 
+// Shown returns the properties as they may be shown: literals that look secret
+// are Masked.
+func (r Resource) Shown() map[string]any {
+	w := newWalker("", r.Type)
+	w.secretName = secretLooking(scalarText(r.Properties["Name"]))
+	v, _ := w.mask(place{path: "Properties"}, orEmpty(r.Properties))
+	shown, _ := v.(map[string]any)
+	return shown
+}
+
 // mask replaces the literals at p, and those below it that look secret. What
 // CloudFormation resolves itself (intrinsics, dynamic references) stays.
 func (w *walker) mask(p place, v any) (any, bool) {
@@ -40,7 +50,8 @@ func (w *walker) mask(p place, v any) (any, bool) {
 		hides := namedSecret(e)
 		for _, k := range sortedKeys(e) {
 			at := p.key(k)
-			at.secret = at.secret || hides && k == "Value" || w.noEcho && k == "Default"
+			at.secret = at.secret || hides && k == "Value" || w.noEcho && k == "Default" ||
+				w.secretName && k == "Value" && p.path == "Properties"
 			var h bool
 			out[k], h = w.mask(at, e[k])
 			hid = hid || h

@@ -235,6 +235,18 @@ Outputs:
 	}
 }
 
+func TestShown(t *testing.T) {
+	r := resource(t, `{"Type":"AWS::SSM::Parameter","Properties":{"Name":"/x/token","Value":"hunter2",
+		"Tags":{"a":"b"},"SecretString":{"Ref":"P"},"Environment":[{"Name":"DB_PASSWORD","Value":"hunter3"}]}}`)
+	want := map[string]any{
+		"Name": "/x/token", "Value": Masked, "Tags": map[string]any{"a": "b"}, "SecretString": LogicalRef("P"),
+		"Environment": []any{map[string]any{"Name": "DB_PASSWORD", "Value": Masked}},
+	}
+	if diff := cmp.Diff(want, r.Shown()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestSize(t *testing.T) {
 	n, err := Size(Template{Resources: map[string]Resource{"A": {Type: "<T>"}}})
 	if want := len(`{"Resources":{"A":{"Type":"<T>"}}}`); err != nil || n != want {

@@ -1,0 +1,226 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"reconcile/pkg/plan"
+	"reconcile/pkg/spec"
+)
+
+var update = flag.Bool("update", os.Getenv("UPDATE") != "", "write the goldens")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func written(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// first is a first apply of a platform of the real size.
+func first() plan.Plan {
+	p := plan.Plan{FormatVersion: plan.FormatVersion, Tool: "test", Target: target, Digest: "d4"}
+	for _, s := range []struct {
+		name  string
+		count int
+	}{{"bp-network", 41}, {"bp-data", 33}, {"bp-compute", 26}} {
+		step := plan.Step{ID: plan.StepID("stack/" + s.name), Kind: plan.KindStack, Target: s.name, Action: plan.ActionCreate, Source: at("platform.yaml", 3)}
+		if n := len(p.Steps); n > 0 {
+			step.Needs = []plan.StepID{p.Steps[n-1].ID}
+		}
+		for i := range s.count {
+			step.Changes = append(step.Changes, plan.Change{Stack: s.name, Resource: fmt.Sprintf("Thing%02d", i), Type: []string{"AWS::EC2::Subnet", "AWS::IAM::Role", "AWS::ElasticLoadBalancingV2::TargetGroup"}[i%3], Action: plan.ActionCreate, Source: step.Source})
+			p.Summary.Add++
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	return p
+}
+
+func TestPlanText(t *testing.T) {
+	for name, p := range map[string]plan.Plan{"updates": updates(), "empty": empty(), "hostile": hostile()} {
+		t.Run(name, func(t *testing.T) {
+			golden(t, name+".txt", written(t, func(w io.Writer) error { return PlanText(w, p, Options{}) }))
+		})
+	}
+	golden(t, "verbose.txt", written(t, func(w io.Writer) error { return PlanText(w, updates(), Options{Verbose: true, Width: 80}) }))
+}
+
+func TestAFirstApplyStaysReadable(t *testing.T) {
+	got := written(t, func(w io.Writer) error { return PlanText(w, first(), Options{}) })
+	lines := strings.Split(got, "\n")
+	if len(lines) > 120 {
+		t.Errorf("%d lines for 100 resources", len(lines))
+	}
+	for _, want := range []string{"stack bp-network: create 41 resources", "Plan: 100 to add, 0 to change, 0 to destroy."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	for _, l := range lines {
+		if len(l) > 100 {
+			t.Errorf("line of %d characters: %s", len(l), l)
+		}
+	}
+}
+
+func TestPlanMarkdown(t *testing.T) {
+	for name, p := range map[string]plan.Plan{"updates": updates(), "empty": empty(), "hostile": hostile()} {
+		t.Run(name, func(t *testing.T) {
+			golden(t, name+".md", written(t, func(w io.Writer) error { return PlanMarkdown(w, p, Options{}) }))
+		})
+	}
+}
+
+func TestMarkdownStaysWithinItsBound(t *testing.T) {
+	const bound = 3000
+	got := written(t, func(w io.Writer) error { return PlanMarkdown(w, first(), Options{MaxBytes: bound}) })
+	if len(got) > bound {
+		t.Errorf("%d bytes, bound %d", len(got), bound)
+	}
+	if !strings.Contains(got, "2 steps more") {
+		t.Errorf("does not say what is left out:\n%s", got)
+	}
+	if strings.Count(got, "<details>") != strings.Count(got, "</details>") {
+		t.Errorf("a block stays open:\n%s", got)
+	}
+}
+
+func TestNothingHostileReachesTheTerminal(t *testing.T) {
+	for name, write := range map[string]func(io.Writer) error{
+		"text":     func(w io.Writer) error { return PlanText(w, hostile(), Options{Verbose: true}) },
+		"markdown": func(w io.Writer) error { return PlanMarkdown(w, hostile(), Options{}) },
+		"issues":   func(w io.Writer) error { return Issues(w, hostileIssues(), Options{Source: hostileFile}) },
+		"github":   func(w io.Writer) error { return IssuesGitHub(w, hostileIssues()) },
+	} {
+		for _, r := range written(t, write) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Errorf("%s: %U reaches the output", name, r)
+			}
+		}
+	}
+}
+
+func TestColorIsOnlyWhatIsAskedFor(t *testing.T) {
+	plain := written(t, func(w io.Writer) error { return PlanText(w, updates(), Options{}) })
+	colored := written(t, func(w io.Writer) error { return PlanText(w, updates(), Options{Color: true}) })
+	if strings.Contains(plain, "\x1b") || !strings.Contains(colored, "\x1b[") {
+		t.Error("color does not follow Options.Color")
+	}
+	if diff := cmp.Diff(plain, stripSGR(colored)); diff != "" {
+		t.Errorf("color changes the text (-plain +colored):\n%s", diff)
+	}
+}
+
+// stripSGR takes out the color sequences of our own.
+func stripSGR(s string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(s, "\x1b[")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		_, s, _ = strings.Cut(rest, "m")
+	}
+}
+
+func TestPlanJSONFollowsItsSchema(t *testing.T) {
+	schema := jsonschema.MustCompileString("plan.schema.json", string(PlanSchema()))
+	for name, p := range map[string]plan.Plan{"updates": updates(), "empty": empty(), "hostile": hostile(), "first": first()} {
+		got := written(t, func(w io.Writer) error { return PlanJSON(w, p) })
+		var v any
+		if err := json.Unmarshal([]byte(got), &v); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); err != nil {
+			t.Errorf("%s: %#v", name, err)
+		}
+		var back plan.Plan
+		if err := json.Unmarshal([]byte(got), &back); err != nil {
+			t.Errorf("%s does not read back: %v", name, err)
+		}
+	}
+	if err := schema.Validate(map[string]any{"formatVersion": "1.0"}); err == nil {
+		t.Error("the schema accepts half a plan")
+	}
+}
+
+// The schema is written by hand; this holds it complete.
+func TestPlanSchemaKnowsEveryField(t *testing.T) {
+	var schema struct {
+		Properties map[string]any
+		Defs       map[string]struct{ Properties map[string]any } `json:"$defs"`
+	}
+	if err := json.Unmarshal(PlanSchema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		value any
+		known map[string]any
+	}{
+		{plan.Plan{}, schema.Properties},
+		{plan.Target{}, schema.Defs["target"].Properties},
+		{plan.Step{}, schema.Defs["step"].Properties},
+		{plan.Change{}, schema.Defs["change"].Properties},
+		{plan.Body{}, schema.Defs["body"].Properties},
+		{plan.StackBody{}, schema.Defs["stackBody"].Properties},
+		{plan.Capacity{}, schema.Defs["capacity"].Properties},
+		{plan.ParameterBody{}, schema.Defs["parameterBody"].Properties},
+		{plan.SecretBody{}, schema.Defs["secretBody"].Properties},
+		{plan.LogGroupBody{}, schema.Defs["logGroupBody"].Properties},
+		{plan.RecoverBody{}, schema.Defs["recoverBody"].Properties},
+		{plan.Blocked{}, schema.Defs["blocked"].Properties},
+		{plan.Approval{}, schema.Defs["approval"].Properties},
+		{plan.Finding{}, schema.Defs["finding"].Properties},
+		{plan.Summary{}, schema.Defs["summary"].Properties},
+		{spec.Source{}, schema.Defs["source"].Properties},
+	} {
+		typ := reflect.TypeOf(c.value)
+		var want, got []string
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			want = append(want, name)
+		}
+		for name := range c.known {
+			got = append(got, name)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-type +schema):\n%s", typ, diff)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+// Package report turns findings, plans, events and results into text for
+// people and JSON for programs, on an io.Writer.
+//
+// It decides nothing: what is in the data is shown, in the order in which it
+// stands there. It reads no file and no clock of its own and never calls AWS.
+// Values may be hostile; control characters and terminal escapes never reach
+// the output. Start with PlanText, PlanMarkdown, Issues and NewProgress.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+)
+
+// Options of everything that writes text for people.
+type Options struct {
+	Color   bool // ANSI colors
+	Verbose bool // every property of what is created, values in full
+	Width   int  // columns for wrapping; 0 means 100
+	// Source reads a spec file, for excerpts; nil means none.
+	Source func(file string) ([]byte, error)
+	// MaxBytes bounds Markdown, which GitHub cuts off at 65,536 characters in a
+	// comment; 0 means no bound.
+	MaxBytes int
+}
+
+func (o Options) width() int {
+	if o.Width > 20 {
+		return o.Width
+	}
+	return 100
+}
+
+// page collects text and writes it at once.
+type page struct {
+	strings.Builder
+	ink
+	o Options
+}
+
+func newPage(o Options) *page { return &page{ink: ink{o.Color}, o: o} }
+
+func (p *page) linef(format string, args ...any) {
+	fmt.Fprintf(p, format, args...)
+	p.WriteByte('\n')
+}
+
+func (p *page) flush(w io.Writer) error {
+	if _, err := io.WriteString(w, p.String()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// paragraph writes text indented, wrapped at the page's width. Words stay whole.
+func (p *page) paragraph(indent int, text string) {
+	margin := strings.Repeat(" ", indent)
+	line := ""
+	for _, word := range strings.Fields(clean(text)) {
+		if line != "" && indent+len(line)+1+len(word) > p.o.width() {
+			p.linef("%s%s", margin, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		p.linef("%s%s", margin, line)
+	}
+}
+
+// clean makes text safe for one line of a terminal: whatever does not print,
+// from escapes to marks that turn the direction of writing, becomes visible.
+func clean(s string) string {
+	safe := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			safe = false
+			break
+		}
+	}
+	if safe {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r == '\n' || r == '\t' || r == '\r':
+			b.WriteByte(' ')
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// cleanLines is clean for text of several lines; tabs become spaces.
+func cleanLines(s string) []string {
+	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = clean(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
+	}
+	return lines
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "y") {
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(noun, "y"))
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -65,7 +65,9 @@ func (e *evaluator) folder(files []cueFile) {
 			e.blame(err, "cue-syntax", f.Name)
 			continue
 		}
-		e.checkFile(f.Name, syntax)
+		if !e.checkFile(f.Name, syntax) {
+			continue
+		}
 		if err := inst.AddSyntax(syntax); err != nil {
 			e.blame(err, "cue-syntax", f.Name)
 		}
@@ -94,7 +96,8 @@ func (e *evaluator) folder(files []cueFile) {
 
 // checkFile refuses what reaches outside of the file: imports that are not
 // pure, and attributes that CUE's tools act on.
-func (e *evaluator) checkFile(name string, f *ast.File) {
+func (e *evaluator) checkFile(name string, f *ast.File) (ok bool) {
+	before := len(e.result.Issues)
 	if p := f.PackageName(); p != cuePackage {
 		at := Source{File: name, Line: 1, Column: 1}
 		if p == "" {
@@ -126,6 +129,7 @@ func (e *evaluator) checkFile(name string, f *ast.File) {
 		}
 		return true
 	}, nil)
+	return len(e.result.Issues) == before
 }
 
 // topLevel takes a top-level value that is a document, passes over one that is
@@ -186,7 +190,7 @@ type place3 struct {
 // export turns a concrete value into a node with places.
 func (e *evaluator) export(v cue.Value, parent place3, depth int) (wireNode, bool) {
 	v, _ = v.Default()
-	here := place3{source(v.Pos(), ""), parent.path}
+	here := place3{source(position(v), ""), parent.path}
 	if here.at.File == "" {
 		here.at = parent.at
 	}
@@ -225,6 +229,15 @@ func (e *evaluator) export(v cue.Value, parent place3, depth int) (wireNode, boo
 		return w, false
 	}
 	return w, true
+}
+
+// position is where a value is written: a scalar's own place, of a list or
+// struct the place of its field.
+func position(v cue.Value) token.Pos {
+	if f, ok := v.Source().(*ast.Field); ok && v.Kind()&(cue.StructKind|cue.ListKind) == 0 && f.Value != nil {
+		return f.Value.Pos()
+	}
+	return v.Pos()
 }
 
 func (e *evaluator) exportList(v cue.Value, w wireNode, here place3, depth int) (wireNode, bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,7 @@ type explainer struct {
 	root   *node
 	shape  *shape
 	issues Issues
+	moved  []string // paths of fields that were found at another place
 }
 
 // check validates a document's value by its JSON Schema, all findings at once.
@@ -33,7 +35,15 @@ func (v *validator) check(kind string, root *node) Issues {
 		return e.issues
 	}
 	e.walk(refusal)
-	return e.issues
+	return e.withoutMoved()
+}
+
+// withoutMoved drops what is missing at one place because it was written at
+// another: one finding is enough.
+func (e *explainer) withoutMoved() Issues {
+	return slices.DeleteFunc(e.issues, func(i Issue) bool {
+		return i.Rule == "missing" && slices.Contains(e.moved, i.Path)
+	})
 }
 
 // walk descends to the refusals that say something.
@@ -152,19 +162,19 @@ func (e *explainer) sentence(keyword string, p place) {
 	case "type":
 		e.wrongType(p, s)
 	case "const":
-		e.issues.suggest(p.at, p.path, "value", fmt.Sprintf("is %s, which this program does not know", shown), "write "+jsonText(s.Const))
+		e.issues.suggest(p.at, p.path, "value", fmt.Sprintf("is %s; it must be %s", shown, jsonText(s.Const)), "")
 	case "enum":
 		e.notOneOf(p, s)
 	case "pattern":
-		e.issues.suggest(p.at, p.path, "pattern", fmt.Sprintf("%s is not %s", shown, s.Expect), patternHint(p.path, p.node.text))
+		e.issues.suggest(p.at, p.path, "pattern", fmt.Sprintf("is %s; it must be %s", shown, s.Expect), patternHint(p.path, p.node.text))
 	case "maxLength":
-		e.issues.add(p.at, p.path, "length", fmt.Sprintf("is %d characters long; at most %d fit", utf8.RuneCountInString(p.node.text), s.MaxLength))
+		e.issues.add(p.at, p.path, "length", fmt.Sprintf("is %d characters long; at most %d are allowed", utf8.RuneCountInString(p.node.text), s.MaxLength))
 	case "minimum", "maximum":
 		e.issues.add(p.at, p.path, "range", fmt.Sprintf("is %s; it must be %s", p.node.text, rangeText(s)))
 	case "minItems":
-		e.issues.add(p.at, p.path, "items", fmt.Sprintf("has %d items; at least %d are needed", len(p.node.items), s.MinItems))
+		e.issues.add(p.at, p.path, "items", fmt.Sprintf("has %s; at least %d are needed", count(len(p.node.items), "item"), s.MinItems))
 	case "maxItems":
-		e.issues.add(p.at, p.path, "items", fmt.Sprintf("has %d items; at most %d are allowed", len(p.node.items), s.MaxItems))
+		e.issues.add(p.at, p.path, "items", fmt.Sprintf("has %s; at most %d are allowed", count(len(p.node.items), "item"), s.MaxItems))
 	case "uniqueItems":
 		e.repeated(p)
 	default:
@@ -218,6 +228,7 @@ func (e *explainer) unknown(p place, s *shape) {
 		suggestion := didYouMean(m.key, s.names())
 		if elsewhere := e.shape.find(m.key, ""); suggestion == "" && elsewhere != "" {
 			suggestion = "it belongs at " + elsewhere
+			e.moved = append(e.moved, elsewhere)
 		}
 		if suggestion == "" {
 			suggestion = "fields here: " + list(s.names())
@@ -262,7 +273,7 @@ func (e *explainer) notOneOf(p place, s *shape) {
 		e.wrongType(p, s)
 		return
 	}
-	e.issues.suggest(p.at, p.path, "value", fmt.Sprintf("%s is not one of %s", shown, list(values)), didYouMean(p.node.text, values))
+	e.issues.suggest(p.at, p.path, "value", fmt.Sprintf("is %s; it must be one of %s", shown, list(values)), didYouMean(p.node.text, values))
 }
 
 func (e *explainer) repeated(p place) {

@@ -101,6 +101,8 @@ func patternHint(path, text string) string {
 		if fixed := slugOf(text); fixed != "" && fixed != text {
 			return fmt.Sprintf("did you mean %q?", fixed)
 		}
+	case "spec.region":
+		return didYouMean(text, regions())
 	case "spec.account":
 		if digits := strings.ReplaceAll(text, "-", ""); len(digits) == 12 && digits != text {
 			return fmt.Sprintf("did you mean %q?", digits)
@@ -109,10 +111,19 @@ func patternHint(path, text string) string {
 	if strings.HasSuffix(path, ".sha256") && strings.ToLower(text) != text {
 		return "write it in lower case"
 	}
-	if strings.TrimSpace(text) != text {
+	if t := strings.TrimSpace(text); t != text && t != "" {
 		return "remove the spaces around it"
 	}
 	return ""
+}
+
+// regions are the names of AWS's regions as far as this program knows them; it
+// takes others too.
+func regions() []string {
+	return strings.Fields(`us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2
+		ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5
+		ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2
+		eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 cn-north-1 cn-northwest-1 us-gov-east-1 us-gov-west-1`)
 }
 
 // hostOf is the host name in a URL.

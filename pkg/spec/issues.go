@@ -90,6 +90,14 @@ func (is *Issues) suggest(at Source, path, rule, message, suggestion string) {
 	})
 }
 
+// count is a number with its noun: "1 item", "2 items".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // quote shows a text of the spec in a message: quoted, and never more than 80
 // characters, so that a message cannot carry a file away.
 func quote(s string) string {

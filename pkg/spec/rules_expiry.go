@@ -42,6 +42,6 @@ func (l *loader) ruleApprovals(_ *Set, p *Platform) {
 // is past is not a matter of the specs alone, so it is judged where they are used.
 func (l *loader) checkDate(p *Platform, path, text, layout string) {
 	if _, err := time.Parse(layout, text); err != nil {
-		l.issues.add(p.At(path), path, "expiry-date", fmt.Sprintf("%s is no day of the calendar", quote(text)))
+		l.issues.add(p.At(path), path, "expiry-date", fmt.Sprintf("%s does not exist in any calendar", quote(text)))
 	}
 }

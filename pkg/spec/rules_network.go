@@ -51,7 +51,7 @@ func (l *loader) ruleZones(_ *Set, p *Platform) {
 	}
 	const path = "spec.network.natGateways"
 	if n, zones := p.Network.NATGateways, len(p.Network.AvailabilityZones); n > zones {
-		l.issues.add(p.At(path), path, "nat-gateways", fmt.Sprintf("is %d; there are only %d zones", n, zones))
+		l.issues.add(p.At(path), path, "nat-gateways", fmt.Sprintf("is %d; there are only %s", n, count(zones, "zone")))
 	}
 }
 

@@ -92,9 +92,11 @@ func (l *loader) checkTags(set *Set) {
 }
 
 func (l *loader) checkParameters(s *Stack, t *template) {
+	var meant []string // by misspelt names: one finding is enough
 	for _, name := range sortedKeys(s.Parameters) {
 		path := "spec.parameters." + name
 		if _, ok := t.parameters[name]; !ok {
+			meant = append(meant, nearest(name, sortedKeys(t.parameters)))
 			l.issues.suggest(s.At(path), path, "stack-parameter", fmt.Sprintf("is no parameter of %s", s.Template), orList(didYouMean(name, sortedKeys(t.parameters)), "parameters", sortedKeys(t.parameters)))
 		}
 		if v := s.Parameters[name]; v.Stack == s.Name {
@@ -102,7 +104,7 @@ func (l *loader) checkParameters(s *Stack, t *template) {
 		}
 	}
 	for _, name := range sortedKeys(t.parameters) {
-		if _, given := s.Parameters[name]; !given && !t.parameters[name] {
+		if _, given := s.Parameters[name]; !given && !t.parameters[name] && !slices.Contains(meant, name) {
 			l.issues.add(s.At("spec.parameters"), "spec.parameters."+name, "stack-parameter", fmt.Sprintf("is missing: %s declares it without a Default", s.Template))
 		}
 	}

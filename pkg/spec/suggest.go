@@ -15,8 +15,8 @@ func didYouMean(written string, candidates []string) string {
 }
 
 // nearest is the candidate with the smallest edit distance, ignoring case; of
-// equals the first. A candidate is near if a third of the longer name is enough
-// to change, or if one begins with the other ("prod", "production").
+// equals the first. A candidate is near if a quarter of the longer name is
+// enough to change, or if one begins with the other ("prod", "production").
 func nearest(written string, candidates []string) string {
 	best, bestDistance := "", -1
 	w := strings.ToLower(written)
@@ -29,7 +29,7 @@ func nearest(written string, candidates []string) string {
 			continue
 		}
 		d := distance(w, l)
-		near := d <= (max(len(w), len(l))+2)/3 && d < max(len(w), len(l))
+		near := d <= max(len(w), len(l))/4
 		if len(w) >= 3 && len(l) >= 3 && (strings.HasPrefix(l, w) || strings.HasPrefix(w, l)) {
 			near, d = true, min(d, 1)
 		}

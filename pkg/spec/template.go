@@ -129,10 +129,12 @@ func (l *loader) checkTemplate(root *node) *template {
 		l.issues.add(root.at, "", "template-body", "is no template: it is "+root.kind.String())
 		return t
 	}
+	misspelt := false
 	for i := range root.members {
 		m := &root.members[i]
 		if near := nearest(m.key, templateSections()); near != m.key {
 			l.issues.suggest(m.at, m.key, "template-section", "is no section of a template", didYouMean(m.key, templateSections()))
+			misspelt = misspelt || near == "Resources"
 		}
 	}
 	for _, section := range []struct {
@@ -144,7 +146,9 @@ func (l *loader) checkTemplate(root *node) *template {
 		{"Parameters", maxParameters, func(m *member) { t.parameters[m.key] = m.value.get("Default") != nil }},
 		{"Outputs", maxOutputs, func(m *member) { t.outputs = append(t.outputs, m.key) }},
 	} {
-		l.checkSection(root, section.name, section.most, section.each)
+		if section.name != "Resources" || !misspelt {
+			l.checkSection(root, section.name, section.most, section.each)
+		}
 	}
 	t.macros = root.get("Transform") != nil
 	root.visit("", root.at, func(path string, key Source, n *node) {

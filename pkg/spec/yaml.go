@@ -43,9 +43,12 @@ func parseYAML(file string, data []byte) ([]*yaml.Node, Issues) {
 func yamlError(file string, data []byte, err error) (Source, string) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	at := Source{File: file, Line: 1, Column: 1}
-	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(message); m != nil {
+	if m := yamlErrorLine.FindStringSubmatch(message); m != nil {
 		at.Line, _ = strconv.Atoi(m[1])
 		message = strings.TrimPrefix(message, m[0])
+		if yamlParserError.MatchString(message) {
+			at.Line++ // the library counts from 0 in its parser, from 1 in its scanner
+		}
 	}
 	lines := strings.Split(string(data), "\n")
 	at.Line = min(max(at.Line, 1), len(lines))
@@ -125,7 +128,9 @@ func (r *yamlReader) readMapping(n *yaml.Node, out *node, path string, depth int
 }
 
 var (
-	canonicalInt = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	canonicalInt    = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	yamlErrorLine   = regexp.MustCompile(`^line (\d+): `)
+	yamlParserError = regexp.MustCompile(`^(did not find expected (<|key|node|',|-|'-')|found (duplicate %|incompatible YAML|undefined tag))`)
 )
 
 func (r *yamlReader) readScalar(n *yaml.Node, out *node, path string) {

@@ -24,14 +24,20 @@ func (p *platform) buckets(s *stack) {
 	models := p.bucketProperties("models", abort)
 	models["VersioningConfiguration"] = props{"Status": "Enabled"}
 	models["CorsConfiguration"] = p.cors("ETag")
-	if p.wants(RuleS3AccessLogs) {
+	if p.wants(s, RuleS3AccessLogs, "ModelsBucket.Properties.LoggingConfiguration", "AccessLogsBucketPolicy") {
 		models["LoggingConfiguration"] = props{
 			"DestinationBucketName": cfn.LogicalRef("AccessLogsBucket"), "LogFilePrefix": modelsLogPrefix,
 		}
 	}
 	p.addBucket(s, "Models", models)
+	if _, logged := models["LoggingConfiguration"]; logged {
+		// S3 may try the target at once.
+		r := s.Template.Resources["ModelsBucket"]
+		r.DependsOn = cfn.StringList{"AccessLogsBucketPolicy"}
+		s.Template.Resources["ModelsBucket"] = r
+	}
 	p.addBucket(s, "Logs", p.bucketProperties("logs", logs))
-	p.addBucket(s, "AccessLogs", p.bucketProperties("access-logs", logs), p.logDelivery()...)
+	p.addBucket(s, "AccessLogs", p.bucketProperties("access-logs", logs), p.logDelivery(s)...)
 	s.cause("spec.domain", "MediaBucket.Properties.CorsConfiguration", "ModelsBucket.Properties.CorsConfiguration")
 
 	s.output("MediaBucketName", "Bucket of uploads and results", cfn.LogicalRef("MediaBucket"))
@@ -98,17 +104,17 @@ func (p *platform) cors(expose ...string) props {
 }
 
 // logDelivery lets S3 and the load balancer write access logs.
-func (p *platform) logDelivery() []any {
+func (p *platform) logDelivery(s *stack) []any {
 	arn := cfn.GetAtt("AccessLogsBucket", "Arn")
 	fromHere := func(st props) props {
 		return on(st, "StringEquals", "aws:SourceAccount", p.Account)
 	}
 	var statements []any
-	if p.wants(RuleS3AccessLogs) {
+	if p.wants(s, RuleS3AccessLogs) {
 		st := by(allow(cfn.Join(arn, "/s3-access-logs/*"), "s3:PutObject"), "Service", "logging.s3.amazonaws.com")
 		statements = append(statements, on(fromHere(st), "ArnLike", "aws:SourceArn", p.bucketARN("models")))
 	}
-	if p.wants(RuleALBAccessLogs) {
+	if p.wants(s, RuleALBAccessLogs, "AccessLogsBucketPolicy") {
 		objects := cfn.Join(arn, "/"+loadBalancerLogPrefix+"/AWSLogs/"+p.Account+"/*")
 		statements = append(statements, by(allow(objects, "s3:PutObject"), "Service", "logdelivery.elasticloadbalancing.amazonaws.com"))
 		if account := loadBalancerAccount(p.Region); account != "" {

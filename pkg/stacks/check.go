@@ -81,28 +81,14 @@ type checker struct {
 }
 
 func (c *checker) add(resource, path, format string, args ...any) {
+	at := path
+	if at != "" {
+		at = "Properties." + at
+	}
 	c.problems = append(c.problems, Problem{
-		Source: SourceOf(c.stack, resource, path), Stack: c.stack.Name, Resource: resource, Path: path,
+		Source: c.stack.SourceOf(resource, at), Stack: c.stack.Name, Resource: resource, Path: path,
 		Message: fmt.Sprintf(format, args...),
 	})
-}
-
-// SourceOf is the spec line that decides a property: the longest prefix of its
-// path that the stack knows, then the resource, then the stack. The path is
-// that of a property without "Properties.", or "" for the resource.
-func SourceOf(s plan.Stack, resource, path string) spec.Source {
-	if path != "" {
-		path = resource + ".Properties." + path
-	} else {
-		path = resource
-	}
-	for path != "" {
-		if src, ok := s.Sources[path]; ok {
-			return src
-		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-	}
-	return s.Source
 }
 
 var (
@@ -128,11 +114,10 @@ func (c *checker) limits() {
 
 	sealed := cfn.Seal(t, c.owner, cfn.Digest(strings.Repeat("0", 64)), c.revision)
 	over("bytes of description with our marker", len(sealed.Description), maxDescription)
-	body, err := cfn.Canonical(sealed)
-	if err != nil {
+	if size, err := cfn.Size(sealed); err != nil {
 		c.add("", "", "%v", err)
-	} else if len(body) > maxBody {
-		c.add("", "", "the template has %d bytes, more than the %d that are sent without a bucket", len(body), maxBody)
+	} else if size > maxBody {
+		c.add("", "", "the template has %d bytes, more than the %d that are sent without a bucket", size, maxBody)
 	}
 	for _, id := range t.LogicalIDs() {
 		if !logicalID.MatchString(id) || len(id) > maxLogicalID {

@@ -60,7 +60,7 @@ func (p *platform) repository(s *stack, id, name string, rules ...props) {
 		"ImageTagMutability": "MUTABLE",
 		"LifecyclePolicy":    props{"LifecyclePolicyText": jsonText(props{"rules": ordered})},
 	}
-	if p.wants(RuleScanOnPush) {
+	if p.wants(s, RuleScanOnPush, id+"Repository.Properties.ImageScanningConfiguration") {
 		properties["ImageScanningConfiguration"] = props{"ScanOnPush": true}
 	}
 	s.add(id+"Repository", cfn.Resource{

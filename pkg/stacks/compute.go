@@ -39,7 +39,7 @@ func (p *platform) computeStack() plan.Stack {
 
 func (p *platform) cluster(s *stack) {
 	insights := "enabled"
-	if !p.wants(RuleContainerInsights) {
+	if !p.wants(s, RuleContainerInsights, "Cluster.Properties.ClusterSettings") {
 		insights = "disabled"
 	}
 	s.add("Cluster", cfn.Resource{Type: "AWS::ECS::Cluster", Properties: props{
@@ -65,10 +65,10 @@ func (p *platform) loadBalancer(s *stack) {
 		// could not delete or replace the load balancer.
 		props{"Key": "deletion_protection.enabled", "Value": "false"},
 	}
-	if p.wants(RuleDropInvalidHeaders) {
+	if p.wants(s, RuleDropInvalidHeaders, "Alb.Properties.LoadBalancerAttributes[routing.http.drop_invalid_header_fields.enabled]") {
 		attributes = append(attributes, props{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true"})
 	}
-	if p.wants(RuleALBAccessLogs) {
+	if p.wants(s, RuleALBAccessLogs, "Alb.Properties.LoadBalancerAttributes") {
 		attributes = append(attributes,
 			props{"Key": "access_logs.s3.enabled", "Value": "true"},
 			props{"Key": "access_logs.s3.bucket", "Value": cfn.StackOutput(p.data(), "AccessLogsBucketName")},

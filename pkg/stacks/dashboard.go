@@ -13,10 +13,11 @@ const (
 	rowHeight    = 6
 	platformRows = 24 // grid units that the application's rows take
 
-	// fleetsBytes is how much of a template a dashboard's fleets may take: with
-	// the application's rows and alarms it stays below the 48 KB up to which a
-	// body is sent without a bucket.
-	fleetsBytes = 20_000
+	// How much of a template a dashboard's fleets may take, so that it stays below
+	// the 48 KB up to which a body is sent without a bucket: beside the
+	// application's rows and alarms, and alone.
+	besideBytes = 30_000
+	aloneBytes  = 44_000
 	// dashboardWidgets is CloudWatch's limit.
 	dashboardWidgets = 500
 )
@@ -120,17 +121,18 @@ type fleetShard struct {
 // binary tree over the digest of a fleet's name: a node that is too full is
 // split by the next bit, and node n splits into 2n and 2n+1. So where a
 // fleet goes follows from the specs alone, in any order, and adding one changes
-// one dashboard, or splits that one. Shard 1 is the undivided whole.
-func fleetShards(fleets []fleet) []fleetShard {
+// one dashboard, or splits that one. Node 1 is the undivided whole, which has
+// less room than the others.
+func fleetShards(fleets []fleet, wholeBytes int) []fleetShard {
 	ordered := slices.Clone(fleets)
 	slices.SortFunc(ordered, func(a, b fleet) int { return strings.Compare(a.ID(), b.ID()) })
 	var shards []fleetShard
-	splitShard(fleetShard{number: 1, fleets: ordered}, 0, &shards)
+	splitShard(fleetShard{number: 1, fleets: ordered}, 0, wholeBytes, &shards)
 	return shards
 }
 
-func splitShard(s fleetShard, bit int, out *[]fleetShard) {
-	if s.fits() || bit >= 8*sha256.Size {
+func splitShard(s fleetShard, bit, room int, out *[]fleetShard) {
+	if s.fits(room) || bit >= 8*sha256.Size {
 		*out = append(*out, s)
 		return
 	}
@@ -141,26 +143,22 @@ func splitShard(s fleetShard, bit int, out *[]fleetShard) {
 	}
 	for _, half := range halves {
 		if len(half.fleets) > 0 {
-			splitShard(half, bit+1, out)
+			splitShard(half, bit+1, aloneBytes, out)
 		}
 	}
 }
 
-func (s fleetShard) fits() bool {
+func (s fleetShard) fits(room int) bool {
 	if len(s.fleets)*2+8 > dashboardWidgets {
 		return false
 	}
-	size := 0
 	for _, f := range s.fleets {
 		// In the template each quote of the body is two bytes.
 		if text, ok := jsonText(f.widgets(1000)).(string); ok {
-			size += len(text) + strings.Count(text, `"`)
-		}
-		if size > fleetsBytes {
-			return false
+			room -= len(text) + strings.Count(text, `"`)
 		}
 	}
-	return true
+	return room >= 0
 }
 
 func bitOf(f spec.Fleet, n int) int {

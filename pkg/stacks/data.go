@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"slices"
 	"strings"
 
 	"reconcile/pkg/cfn"
@@ -20,6 +21,7 @@ func (p *platform) dataStack() plan.Stack {
 	p.mediaDistribution(s)
 	p.packerRole(s)
 	p.dataParameters(s)
+	p.databaseLast(s)
 	return s.finish()
 }
 
@@ -94,10 +96,10 @@ func (p *platform) database(s *stack) {
 		instance["EnablePerformanceInsights"] = true
 		instance["PerformanceInsightsRetentionPeriod"] = 7
 	}
-	if p.wants(RuleDatabaseIAM) {
+	if p.wants(s, RuleDatabaseIAM, "Database.Properties.EnableIAMDatabaseAuthentication") {
 		instance["EnableIAMDatabaseAuthentication"] = true
 	}
-	if p.wants(RuleDatabaseLogs) {
+	if p.wants(s, RuleDatabaseLogs, "Database.Properties.EnableCloudwatchLogsExports") {
 		instance["EnableCloudwatchLogsExports"] = list{"error"}
 	}
 	s.add("Database", cfn.Resource{Type: "AWS::RDS::DBInstance", Properties: instance})
@@ -125,6 +127,23 @@ func (p *platform) database(s *stack) {
 	// The attachment's reference is the secret's ARN, and is there only when the
 	// secret names the database's host.
 	s.output("DatabaseSecretArn", "Secret of the database's master user", cfn.LogicalRef("DatabaseSecretAttachment"))
+}
+
+// databaseLast lets the database wait for everything else of the stack. It is
+// protected from deletion from its first moment on, so a first creation that
+// fails after it could not be rolled back.
+func (p *platform) databaseLast(s *stack) {
+	own := append(s.Template.Dependencies()["Database"], "Database", "DatabaseSecretAttachment")
+	var others []string
+	for id := range s.Template.Resources {
+		if !slices.Contains(own, id) {
+			others = append(others, id)
+		}
+	}
+	slices.Sort(others)
+	r := s.Template.Resources["Database"]
+	r.DependsOn = others
+	s.Template.Resources["Database"] = r
 }
 
 // majorMinor is "10.11" of "10.11.16".

@@ -36,8 +36,15 @@ func Rules() []string {
 	return names
 }
 
-// wants tells whether a security default is on.
-func (p *platform) wants(rule string) bool { return !p.off[rule] }
+// wants tells whether a security default is on. Where the spec turns it off,
+// that line of the spec is what decides the targets.
+func (p *platform) wants(s *stack, rule string, targets ...string) bool {
+	i, off := p.off[rule]
+	if off {
+		s.cause(indexed("spec.exceptions", i), targets...)
+	}
+	return !off
+}
 
 // exceptionNotes show each exception in every plan. One that names no rule is
 // an error: it looks as if something were decided.

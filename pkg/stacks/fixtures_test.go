@@ -181,30 +181,9 @@ func at(t testing.TB, v any, path ...any) any {
 // text joins a string value, references as ${name}.
 func text(t testing.TB, v any) string {
 	t.Helper()
-	if r, ok := cfn.AsRef(v); ok {
-		return "${" + r.String() + "}"
+	s, ok := cfn.Text(v)
+	if !ok {
+		t.Fatalf("no text: %v", v)
 	}
-	switch v := v.(type) {
-	case string:
-		return v
-	case map[string]any:
-		if id, ok := v["Ref"].(string); ok {
-			return "${" + id + "}"
-		}
-		if a, ok := v["Fn::GetAtt"].([]any); ok {
-			return "${" + a[0].(string) + "." + a[1].(string) + "}"
-		}
-		if j, ok := v["Fn::Join"].([]any); ok {
-			var s string
-			for _, e := range j[1].([]any) {
-				s += text(t, e)
-			}
-			return s
-		}
-		if b, ok := v["Fn::Base64"]; ok {
-			return text(t, b)
-		}
-	}
-	t.Fatalf("no text: %v", v)
-	return ""
+	return s
 }

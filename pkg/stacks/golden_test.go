@@ -25,7 +25,7 @@ func platforms() map[string]spec.Set {
 	}
 }
 
-// TestGolden shows every template in full: a change of a template is a change
+// TestGolden shows every template in full, dashboards also as the document that they are: a change of a template is a change
 // of its file. UPDATE=1 writes them.
 func TestGolden(t *testing.T) {
 	for name, set := range platforms() {
@@ -35,13 +35,32 @@ func TestGolden(t *testing.T) {
 			if name == "twenty-fleets" && s.Fleet != "" && s.Fleet != "production/fleet-000" {
 				continue // all alike
 			}
-			want = append(want, s.Name+".json")
-			golden(t, filepath.Join("testdata", "golden", name, s.Name+".json"), pretty(t, s.Template))
+			body, err := cfn.Render(s.Template, cfn.YAML)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, s.Name+".yaml")
+			golden(t, filepath.Join("testdata", "golden", name, s.Name+".yaml"), body)
+			if board, ok := s.Template.Resources["Dashboard"]; ok {
+				file := "dashboard-" + board.Properties["DashboardName"].(string) + ".json"
+				want = append(want, file)
+				golden(t, filepath.Join("testdata", "golden", name, file), pretty(t, document(t, board.Properties["DashboardBody"])))
+			}
 		}
 		want = append(want, "desired.json")
 		golden(t, filepath.Join("testdata", "golden", name, "desired.json"), pretty(t, aside(d)))
 		checkFiles(t, filepath.Join("testdata", "golden", name), want)
 	}
+}
+
+// document is the JSON that a string property holds.
+func document(t *testing.T, v any) any {
+	t.Helper()
+	var doc any
+	if err := json.Unmarshal([]byte(text(t, v)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
 
 // aside is what Desired holds beside templates.

@@ -20,7 +20,7 @@ type fleet struct {
 	template spec.FleetTemplate
 }
 
-// fleetStack is one fleet of GPU workers: its group, launch template, role,
+// stack is one fleet of GPU workers: its group, launch template, role,
 // scaling and alarms. Its log group is shared with the other stage of the same
 // slug and therefore a step of its own.
 func (f fleet) stack() plan.Stack {
@@ -91,6 +91,14 @@ func (f fleet) launchTemplate(s *stack) {
 		},
 		"TagSpecifications": list{props{"ResourceType": "launch-template", "Tags": f.tagList(name)}},
 	}})
+	if f.Owner != "" {
+		for _, path := range []string{
+			"LaunchTemplate.Properties.TagSpecifications", "LaunchTemplate.Properties.LaunchTemplateData.TagSpecifications",
+			"Group.Properties.Tags",
+		} {
+			s.Sources[path] = f.platform.At("spec.owner")
+		}
+	}
 }
 
 // tagList is for what the group launches: stack tags do not reach it.

@@ -11,7 +11,7 @@ func (p *platform) gpuSharedStack() plan.Stack {
 	s := p.stack(p.gpuShared(), "gpu-shared", "Shared GPU scale-to-zero resources")
 	name := p.Name + "-scale-to-zero"
 	s.add("ScaleToZeroTopic", cfn.Resource{Type: "AWS::SNS::Topic", Properties: props{"TopicName": name}})
-	p.alarmTopicPolicy(s, "ScaleToZeroTopic")
+	p.alarmTopicPolicy(s, "ScaleToZeroTopic", "cloudwatch.amazonaws.com")
 
 	// Without a group of its own Lambda makes one that never expires.
 	s.add("ScaleToZeroLogs", cfn.Resource{
@@ -54,14 +54,15 @@ func (p *platform) gpuSharedStack() plan.Stack {
 	return s.finish()
 }
 
-// alarmTopicPolicy lets this account's alarms publish, over TLS only. A topic
-// under AWS's own SNS key would refuse CloudWatch, so it is not encrypted at rest.
-func (p *platform) alarmTopicPolicy(s *stack, topic string) {
+// alarmTopicPolicy lets services publish for this account, over TLS only. A
+// topic under AWS's own SNS key would refuse CloudWatch, so it is not
+// encrypted at rest.
+func (p *platform) alarmTopicPolicy(s *stack, topic string, services ...string) {
 	ref := cfn.LogicalRef(topic)
 	statements := list{
-		on(by(allow(ref, "sns:Publish"), "Service", "cloudwatch.amazonaws.com"), "StringEquals", "aws:SourceAccount", p.Account),
+		on(by(allow(ref, "sns:Publish"), "Service", texts(services...)), "StringEquals", "aws:SourceAccount", p.Account),
 	}
-	if p.wants(RuleTopicTLS) {
+	if p.wants(s, RuleTopicTLS, topic+"Policy") {
 		statements = append(statements, tlsOnly("sns:Publish", ref))
 	}
 	s.add(topic+"Policy", cfn.Resource{Type: "AWS::SNS::TopicPolicy", Properties: props{

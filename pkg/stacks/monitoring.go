@@ -11,7 +11,7 @@ import (
 func (p *platform) monitoringStacks(fleets []fleet) []plan.Stack {
 	s := p.stack(p.monitoring(), "monitoring", "CloudWatch dashboard, alarms, SNS alerts")
 	s.add("AlertTopic", cfn.Resource{Type: "AWS::SNS::Topic", Properties: props{"TopicName": p.Name + "-ops-alerts"}})
-	p.alarmTopicPolicy(s, "AlertTopic")
+	p.alarmTopicPolicy(s, "AlertTopic", "cloudwatch.amazonaws.com", "budgets.amazonaws.com")
 	s.output("AlertTopicArn", "Topic of all alarms for people", cfn.LogicalRef("AlertTopic"))
 	if p.Alerts.Email != "" {
 		s.add("AlertEmail", cfn.Resource{Type: "AWS::SNS::Subscription", Properties: props{
@@ -22,7 +22,7 @@ func (p *platform) monitoringStacks(fleets []fleet) []plan.Stack {
 	p.platformAlarms(s)
 	p.budget(s)
 
-	shards := fleetShards(fleets)
+	shards := fleetShards(fleets, besideBytes)
 	widgets := p.platformWidgets()
 	if len(shards) == 1 {
 		widgets = append(widgets, fleetWidgets(shards[0].fleets, platformRows)...)
@@ -119,10 +119,13 @@ func (p *platform) budget(s *stack) {
 			"Notification": props{
 				"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": percent, "ThresholdType": "PERCENTAGE",
 			},
-			"Subscribers": list{props{"SubscriptionType": "EMAIL", "Address": p.Alerts.Email}},
+			// Through the topic, not to the address itself: notifications cannot change
+			// without a new budget, and that would meet the name of the old one.
+			"Subscribers": list{props{"SubscriptionType": "SNS", "Address": cfn.LogicalRef("AlertTopic")}},
 		}
 	}
-	s.add("Budget", cfn.Resource{Type: "AWS::Budgets::Budget", Properties: props{
+	// Budgets tries the topic when it is named, so its policy must be there.
+	s.add("Budget", cfn.Resource{Type: "AWS::Budgets::Budget", DependsOn: cfn.StringList{"AlertTopicPolicy"}, Properties: props{
 		"Budget": props{
 			"BudgetName": p.Name + "-monthly", "BudgetType": "COST", "TimeUnit": "MONTHLY",
 			"BudgetLimit": props{"Amount": p.Alerts.MonthlyBudgetUSD, "Unit": "USD"},
@@ -130,5 +133,4 @@ func (p *platform) budget(s *stack) {
 		"NotificationsWithSubscribers": list{notify(80), notify(100)},
 	}})
 	s.cause("spec.alerts.monthlyBudgetUSD", "Budget")
-	s.cause("spec.alerts.email", "Budget.Properties.NotificationsWithSubscribers")
 }

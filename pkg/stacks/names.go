@@ -16,7 +16,7 @@ var stages = [...]string{"production", "staging"}
 type platform struct {
 	spec.Platform
 	set spec.Set
-	off map[string]bool // security rules that the spec turns off
+	off map[string]int // security rules that the spec turns off, by their place in its list
 }
 
 func (p *platform) network() string   { return p.Name + "-network" }

@@ -28,7 +28,7 @@ func (p *platform) networkStack() (plan.Stack, error) {
 	p.natGateways(s)
 	p.s3Endpoint(s, subnets)
 	p.securityGroups(s)
-	if p.wants(RuleFlowLog) {
+	if p.wants(s, RuleFlowLog, "FlowLog", "FlowLogGroup", "FlowLogRole") {
 		p.rejectedTraffic(s)
 	}
 	return s.finish(), nil

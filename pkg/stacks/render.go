@@ -19,9 +19,9 @@ type Options struct {
 // whatever the order of their documents. It fails only on specs that
 // spec.Load would have refused.
 func Render(set spec.Set, opts Options) (plan.Desired, error) {
-	p := &platform{Platform: set.Platform, set: set, off: map[string]bool{}}
-	for _, e := range p.Exceptions {
-		p.off[e.Rule] = true
+	p := &platform{Platform: set.Platform, set: set, off: map[string]int{}}
+	for i, e := range p.Exceptions {
+		p.off[e.Rule] = i
 	}
 	fleets, err := p.fleets()
 	if err != nil {

@@ -3,7 +3,6 @@ package stacks
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/plan"
@@ -130,7 +129,7 @@ func (s *stack) finish() plan.Stack {
 		ours["DependsOn"] = texts(s.DependsOn...)
 	}
 	if len(s.Capabilities) == 0 {
-		s.Capabilities = capabilities(s.Template)
+		s.Capabilities = cfn.Capabilities(s.Template)
 	}
 	slices.Sort(s.Stateful)
 	slices.Sort(s.After)
@@ -138,62 +137,6 @@ func (s *stack) finish() plan.Stack {
 		s.Template.Outputs = nil
 	}
 	return s.Stack
-}
-
-// nameOf gives the property by which an IAM type gets an explicit name.
-var nameOf = map[string]string{
-	"AWS::IAM::Role": "RoleName", "AWS::IAM::User": "UserName", "AWS::IAM::Group": "GroupName",
-	"AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::InstanceProfile": "InstanceProfileName",
-}
-
-// capabilities are the consents that CloudFormation asks for: IAM resources,
-// IAM resources with names of their own, and transforms.
-func capabilities(t cfn.Template) []string {
-	var iam, named bool
-	for _, r := range t.Resources {
-		if !strings.HasPrefix(r.Type, "AWS::IAM::") {
-			continue
-		}
-		iam = true
-		if p, ok := nameOf[r.Type]; ok && r.Properties[p] != nil {
-			named = true
-		}
-	}
-	var caps []string
-	if t.Transform != nil || contains(t, "Fn::Transform") {
-		caps = append(caps, "CAPABILITY_AUTO_EXPAND")
-	}
-	switch {
-	case named:
-		caps = append(caps, "CAPABILITY_NAMED_IAM")
-	case iam:
-		caps = append(caps, "CAPABILITY_IAM")
-	}
-	return caps
-}
-
-// contains tells whether a key occurs anywhere in the resources' properties.
-func contains(t cfn.Template, key string) bool {
-	var in func(v any) bool
-	in = func(v any) bool {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, e := range v {
-				if k == key || in(e) {
-					return true
-				}
-			}
-		case []any:
-			return slices.ContainsFunc(v, in)
-		}
-		return false
-	}
-	for _, r := range t.Resources {
-		if in(r.Properties) {
-			return true
-		}
-	}
-	return false
 }
 
 // texts is a list of strings as template data.

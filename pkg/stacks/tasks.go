@@ -34,6 +34,11 @@ func (p *platform) backendTask(s *stack) {
 		c["RestartPolicy"] = props{"Enabled": true, "RestartAttemptPeriod": 60}
 	}
 	p.task(s, "Backend", p.backendName(), p.Backend, list{nginx, fpm, scheduler, worker})
+	for _, c := range []string{"php-fpm", "scheduler", "queue-worker"} {
+		at := "BackendTask.Properties.ContainerDefinitions[" + c + "]"
+		s.cause("spec.domain.name", at+".Environment[APP_URL]", at+".Environment[FRONTEND_URL]")
+		s.cause("spec.cache.encryption", at+".Environment[REDIS_HOST]", at+".Secrets[REDIS_PASSWORD]")
+	}
 	p.backendRoles(s)
 
 	// Only a failed exit counts: the queue worker ends each hour on purpose.
@@ -71,6 +76,7 @@ func (p *platform) frontendTask(s *stack) {
 		"Interval": 30, "Timeout": 10, "Retries": 3, "StartPeriod": 60,
 	}
 	p.task(s, "Frontend", p.frontendName(), p.Frontend, list{c})
+	s.cause("spec.domain.name", "FrontendTask.Properties.ContainerDefinitions[nextjs].Environment")
 	p.frontendRoles(s)
 }
 
@@ -99,6 +105,7 @@ func (p *platform) task(s *stack, id, family string, size spec.Service, containe
 		"ExecutionRoleArn":        cfn.GetAtt(id+"ExecutionRole", "Arn"),
 		"ContainerDefinitions":    containers,
 	}})
+	s.Sources[id+"Task.Properties.ContainerDefinitions"] = p.Meta.Source
 }
 
 // environment pairs names and values.

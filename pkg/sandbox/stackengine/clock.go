@@ -6,28 +6,6 @@ import (
 	"time"
 )
 
-// index is what can be computed from State: it is made when needed and never saved.
-type index struct {
-	running queue
-}
-
-func (e *Engine) load() *index {
-	if e.ix != nil {
-		return e.ix
-	}
-	if e.State == nil {
-		e.State = &State{}
-	}
-	e.ix = &index{}
-	for id, s := range e.State.Stacks {
-		if s.Op != nil {
-			e.ix.running = append(e.ix.running, due{s.Op.At, id})
-		}
-	}
-	heap.Init(&e.ix.running)
-	return e.ix
-}
-
 // due is when something happens next on a stack.
 type due struct {
 	at    time.Time

@@ -43,8 +43,10 @@ type Resource struct {
 
 // Physical is what a provider made.
 type Physical struct {
-	ID         string            // what Ref returns
-	Attributes map[string]string // what Fn::GetAtt returns, by dotted name
+	ID string // what Ref returns
+	// Attributes are what Fn::GetAtt returns, by dotted name; a list is a JSON
+	// array. A property need not be repeated here.
+	Attributes map[string]string
 }
 
 // HandlerError is the refusal of a resource handler. Code is a handler error

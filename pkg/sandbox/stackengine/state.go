@@ -17,7 +17,7 @@ type State struct {
 
 	Stacks     map[string]*Stack     `json:"stacks,omitempty"`     // by ARN; deleted ones stay
 	Names      map[string]string     `json:"names,omitempty"`      // name → ARN of the stack that has it now
-	Count      map[string]int        `json:"count,omitempty"`      // name → stacks that ever had it
+	Count      map[string]int        `json:"count,omitempty"`      // how many there ever were, by what is counted
 	ChangeSets map[string]*ChangeSet `json:"changeSets,omitempty"` // by ARN
 	Tokens     map[string]Token      `json:"tokens,omitempty"`     // by client request token
 	Items      map[string]*Item      `json:"items,omitempty"`      // what exists, by type and physical id
@@ -88,6 +88,7 @@ type StackResource struct {
 	Replace    string            `json:"updateReplacePolicy,omitempty"`
 	Needs      []string          `json:"needs,omitempty"` // logical ids
 	Serial     int               `json:"serial,omitempty"`
+	Text       string            `json:"text,omitempty"` // properties as events show them: key of Stack.Texts
 
 	// Fresh tells that the running or failed operation made it.
 	Fresh bool `json:"fresh,omitempty"`
@@ -162,6 +163,8 @@ type ChangeSet struct {
 	Findings    []Finding    `json:"findings,omitempty"` // of early validation
 	Import      []ImportItem `json:"import,omitempty"`
 	ImportAny   bool         `json:"importAny,omitempty"`
+	NoRollback  bool         `json:"noRollback,omitempty"`
+	Gone        time.Time    `json:"gone,omitzero"` // when its deletion is over
 }
 
 // ImportItem names an existing resource that becomes part of a stack.
@@ -173,25 +176,34 @@ type ImportItem struct {
 
 // Finding is what early validation says of a change set.
 type Finding struct {
-	Name      string `json:"name"`
-	LogicalID string `json:"logicalID"`
-	Type      string `json:"type"`
-	Path      string `json:"path"`
-	Reason    string `json:"reason"`
+	Check      string `json:"check"` // AWS::EarlyValidation::…
+	Name       string `json:"name"`
+	PhysicalID string `json:"physicalID,omitempty"`
+	LogicalID  string `json:"logicalID"`
+	Type       string `json:"type"`
+	Path       string `json:"path"`
+	Reason     string `json:"reason"`
 }
 
-// Change is what a change set announces for one resource.
+// Change is what a change set announces for one resource. AWS answers
+// differently with and without IncludePropertyValues, so both are kept.
 type Change struct {
-	LogicalID    string         `json:"logicalID"`
-	PhysicalID   string         `json:"physicalID,omitempty"`
-	Type         string         `json:"type"`
-	Action       string         `json:"action"`
+	LogicalID  string        `json:"logicalID"`
+	PhysicalID string        `json:"physicalID,omitempty"`
+	Type       string        `json:"type"`
+	Action     string        `json:"action"`
+	Plain      Announcement  `json:"plain"`            // without property values
+	Values     *Announcement `json:"values,omitempty"` // with them; nil: the change is not listed then
+	Before     string        `json:"before,omitempty"` // context, JSON
+	After      string        `json:"after,omitempty"`
+}
+
+// Announcement is how a change set shows a change.
+type Announcement struct {
 	Replacement  string         `json:"replacement,omitempty"`
 	PolicyAction string         `json:"policyAction,omitempty"`
 	Scope        []string       `json:"scope,omitempty"`
 	Details      []ChangeDetail `json:"details,omitempty"`
-	Before       string         `json:"before,omitempty"` // context, JSON
-	After        string         `json:"after,omitempty"`
 }
 
 // ChangeDetail is one reason for a change.

@@ -1,0 +1,280 @@
+package stackengine
+
+import (
+	"maps"
+	"slices"
+
+	"reconcile/pkg/awstype"
+)
+
+// comparison finds what a new template would change. It works on evaluated
+// values: those deployed, and those that the new template gives as far as they
+// are known before the execution.
+//
+// How it reports follows the recordings of real change sets in LocalStack's
+// snapshot tests (test_change_sets, test_change_set_ref, _fn_get_attr,
+// api/test_changesets), dated 2022 to 2025:
+//   - A parameter's change is ParameterReference Static; without property values
+//     a DirectModification Dynamic stands beside it.
+//   - A reference to a replaced resource is ResourceReference or
+//     ResourceAttribute Static; with property values a DirectModification Dynamic
+//     stands beside it and the value is {{changeSet:KNOWN_AFTER_APPLY}}.
+//   - Fn::GetAtt of a resource that is changed in place is ResourceAttribute
+//     Dynamic, and listed without property values only.
+//   - Ref of such a resource is no change.
+type comparison struct {
+	e      *Engine
+	s      *Stack
+	old    *program // nil for a stack that does not exist yet
+	next   *program
+	target *Deployment
+	fate   map[string]int // by logical id; in dependency order
+	params map[string]bool
+	hidden []string // NoEcho values
+}
+
+// What becomes of a resource that others refer to.
+const (
+	fateStays = iota
+	fateAdded
+	fateChanged  // in place
+	fateMaybe    // replaced, or not
+	fateReplaced // surely
+)
+
+// compare lists the changes, sorted by logical id, and tells whether outputs
+// or stack tags change.
+func (e *Engine) compare(s *Stack, old, next *program, target *Deployment) (changes []Change, other bool, err error) {
+	c := &comparison{e: e, s: s, old: old, next: next, target: target, fate: map[string]int{}, params: map[string]bool{}}
+	if old != nil {
+		for _, name := range keys(next.params) {
+			if !equal(old.params[name], next.params[name]) {
+				c.params[name] = true
+			}
+		}
+	}
+	c.hidden = append(c.secrets(next, target), c.secrets(old, &s.Deployed)...)
+	if err := c.checkTypes(); err != nil {
+		return nil, false, err
+	}
+	for _, id := range next.order {
+		change, ok, err := c.resource(id)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			changes = append(changes, change)
+		}
+	}
+	for _, id := range keys(s.Resources) {
+		r := s.Resources[id]
+		if next.nodes[id] == nil && r.Status != "DELETE_COMPLETE" {
+			changes = append(changes, c.removal(r))
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int {
+		if a.LogicalID < b.LogicalID {
+			return -1
+		}
+		return 1
+	})
+	other, err = c.otherChanges()
+	return changes, other, err
+}
+
+func (c *comparison) secrets(p *program, d *Deployment) []string {
+	if p == nil {
+		return nil
+	}
+	var out []string
+	for _, name := range keys(p.t.Parameters) {
+		if v := d.Parameters[name]; p.t.Parameters[name].NoEcho && v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// checkTypes refuses a resource that changes its type (text: what users report
+// of UpdateStack).
+func (c *comparison) checkTypes() error {
+	var changed []string
+	for _, id := range keys(c.next.nodes) {
+		if r := c.s.Resources[id]; r != nil && r.Status != "DELETE_COMPLETE" && r.Type != c.next.nodes[id].Type {
+			changed = append(changed, id)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: %v", changed)
+}
+
+func (c *comparison) otherChanges() (bool, error) {
+	if c.old == nil {
+		return true, nil
+	}
+	if !maps.Equal(c.s.Deployed.Tags, c.target.Tags) {
+		return true, nil
+	}
+	outputs, err := c.next.evalOutputs(preview{c})
+	if err != nil {
+		return false, err
+	}
+	return !slices.Equal(outputs, c.s.Outputs), nil
+}
+
+// resource compares one resource; ok is false when nothing changes.
+func (c *comparison) resource(id string) (Change, bool, error) {
+	n := c.next.nodes[id]
+	props, err := c.next.evaluate(id, preview{c})
+	if err != nil {
+		return Change{}, false, err
+	}
+	r := c.s.Resources[id]
+	change := Change{LogicalID: id, Type: n.Type}
+	if r == nil || r.Status == "DELETE_COMPLETE" || r.Status == "CREATE_FAILED" {
+		c.fate[id] = fateAdded
+		change.Action = "Add"
+		change.Values = &Announcement{}
+		change.After = c.context(props, n.Metadata)
+		return change, true, nil
+	}
+	change.Action, change.PhysicalID = "Modify", r.PhysicalID
+	before := decode(r.Properties)
+	plain, values := c.details(id, r, n, before, props)
+	if len(plain) == 0 {
+		return change, false, nil
+	}
+	policy := replacePolicy(n)
+	change.Plain = announce(plain, policy, false)
+	if len(values) > 0 {
+		a := announce(values, policy, true)
+		change.Values = &a
+	}
+	switch change.Plain.Replacement {
+	case "True":
+		c.fate[id] = fateReplaced
+	case "Conditional":
+		c.fate[id] = fateMaybe
+	default:
+		c.fate[id] = fateChanged
+		if onlyAttributes(plain) {
+			c.fate[id] = fateStays
+		}
+	}
+	var metadata any
+	if r.Metadata != nil {
+		metadata = decode(r.Metadata)
+	}
+	change.Before, change.After = c.context(before, metadata), c.context(props, n.Metadata)
+	return change, true, nil
+}
+
+// onlyAttributes tells whether only policies or metadata change, which no
+// reference can see.
+func onlyAttributes(details []ChangeDetail) bool {
+	return !slices.ContainsFunc(details, func(d ChangeDetail) bool {
+		return d.Attribute == "Properties" || d.Attribute == "Tags"
+	})
+}
+
+func (c *comparison) removal(r *StackResource) Change {
+	policy := "Delete"
+	switch r.Delete {
+	case "Retain", "RetainExceptOnCreate":
+		policy = "Retain"
+	case "Snapshot":
+		policy = "Snapshot"
+	case "":
+		policy = defaultPolicy(r.Type, decode(r.Properties))
+	}
+	a := Announcement{PolicyAction: policy}
+	return Change{
+		LogicalID: r.LogicalID, PhysicalID: r.PhysicalID, Type: r.Type, Action: "Remove",
+		Plain: a, Values: &a, Before: c.context(decode(r.Properties), nil),
+	}
+}
+
+// defaultPolicy is the deletion policy of a resource that names none: a
+// database is snapshotted (documentation of DeletionPolicy).
+func defaultPolicy(typeName string, props map[string]any) string {
+	switch typeName {
+	case "AWS::RDS::DBCluster":
+		return "Snapshot"
+	case "AWS::RDS::DBInstance":
+		if props["DBClusterIdentifier"] == nil {
+			return "Snapshot"
+		}
+	}
+	return "Delete"
+}
+
+func replacePolicy(n *node) string {
+	if n.Replace == "" {
+		return "Delete"
+	}
+	return n.Replace
+}
+
+// announce derives the summary of a change from its details. From the
+// ResourceChange reference: RequiresRecreation Always and Evaluation Dynamic is
+// Conditional; the most impactful wins. With property values a value that is
+// not known counts as replaced (cloudformation-coverage-roadmap #2113).
+func announce(details []ChangeDetail, policy string, values bool) Announcement {
+	a := Announcement{Replacement: "False", Details: details}
+	for _, d := range details {
+		if !slices.Contains(a.Scope, d.Attribute) {
+			a.Scope = append(a.Scope, d.Attribute)
+		}
+		switch {
+		case a.Replacement == "True":
+		case d.Recreation == "Always" && (d.Evaluation == "Static" || values):
+			a.Replacement = "True"
+		case d.Recreation == "Always" || d.Recreation == "Conditionally":
+			a.Replacement = "Conditional"
+		}
+	}
+	slices.Sort(a.Scope)
+	if a.Replacement != "False" {
+		a.PolicyAction = "ReplaceAnd" + policy
+	}
+	return a
+}
+
+// preview resolves references to what is known before the execution.
+type preview struct{ c *comparison }
+
+func (p preview) ref(logical string) (any, error) {
+	switch p.c.fate[logical] {
+	case fateAdded, fateMaybe, fateReplaced:
+		return knownAfterApply, nil
+	}
+	return live{p.c.e, p.c.s}.ref(logical)
+}
+
+func (p preview) att(logical, attribute string) (any, error) {
+	switch p.c.fate[logical] {
+	case fateAdded, fateMaybe, fateReplaced:
+		return knownAfterApply, nil
+	}
+	return live{p.c.e, p.c.s}.att(logical, attribute)
+}
+
+func (p preview) imported(name string) (string, error) {
+	return live{p.c.e, p.c.s}.imported(name)
+}
+
+// context is a change's BeforeContext or AfterContext.
+func (c *comparison) context(props map[string]any, metadata any) string {
+	m := map[string]any{"Properties": mask(props, c.hidden)}
+	if metadata != nil {
+		m["Metadata"] = metadata
+	}
+	return string(compact(m))
+}
+
+func stackTagsApply(typeName string) (awstype.Type, bool) {
+	t, ok := awstype.Lookup(typeName)
+	return t, ok && t.TagProperty != ""
+}

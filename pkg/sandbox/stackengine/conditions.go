@@ -1,0 +1,139 @@
+package stackengine
+
+import "strings"
+
+// decideConditions evaluates every condition. They may refer to parameters,
+// mappings and each other, never to resources (documentation of Conditions).
+func (p *program) decideConditions() error {
+	p.conditions = map[string]bool{}
+	for _, name := range keys(p.t.Conditions) {
+		if _, err := p.condition(name, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) condition(name string, path []string) (bool, error) {
+	if v, ok := p.conditions[name]; ok {
+		return v, nil
+	}
+	def, ok := p.t.Conditions[name]
+	if !ok {
+		return false, invalid("Template format error: Unresolved condition dependency %s in the Conditions block of the template", name)
+	}
+	for _, seen := range path {
+		if seen == name {
+			return false, invalid("Circular dependency between conditions: [%s]", strings.Join(path, ", "))
+		}
+	}
+	v, err := p.truth(def, append(path, name))
+	if err != nil {
+		return false, err
+	}
+	p.conditions[name] = v
+	return v, nil
+}
+
+func (p *program) truth(v any, path []string) (bool, error) {
+	name, arg, ok := function(v)
+	if !ok {
+		return false, invalid("Template format error: Every Condition member must be a string or a condition function.")
+	}
+	list, _ := arg.([]any)
+	switch name {
+	case "Condition":
+		s, _ := arg.(string)
+		return p.condition(s, path)
+	case "Fn::Not":
+		if len(list) != 1 {
+			return false, invalid("Template error: every Fn::Not object requires a list of one condition")
+		}
+		b, err := p.truth(list[0], path)
+		return !b, err
+	case "Fn::And", "Fn::Or":
+		if len(list) < 2 || len(list) > 10 {
+			return false, invalid("Template error: every %s object requires a list of at least 2 and at most 10 boolean parameters.", name)
+		}
+		result := name == "Fn::And"
+		for _, e := range list {
+			b, err := p.truth(e, path)
+			if err != nil {
+				return false, err
+			}
+			if name == "Fn::And" {
+				result = result && b
+			} else {
+				result = result || b
+			}
+		}
+		return result, nil
+	case "Fn::Equals":
+		if len(list) != 2 {
+			return false, invalid("Template error: every Fn::Equals object requires a list of 2 string parameters.")
+		}
+		a, err := p.eval(list[0], nil)
+		if err != nil {
+			return false, err
+		}
+		b, err := p.eval(list[1], nil)
+		if err != nil {
+			return false, err
+		}
+		return equal(a, b), nil
+	}
+	return false, invalid("Template format error: %s is not a condition function", name)
+}
+
+// prune replaces every Fn::If by the branch that its condition chooses, so
+// that a dead branch creates no dependency.
+func (p *program) prune(v any) (any, error) {
+	if name, arg, ok := function(v); ok && name == "Fn::If" {
+		list, _ := arg.([]any)
+		if len(list) != 3 {
+			return nil, invalid("Template error: Fn::If requires a list argument with three elements")
+		}
+		cond, _ := list[0].(string)
+		holds, ok := p.conditions[cond]
+		if !ok {
+			return nil, invalid("Template error: unresolved condition dependency %s in Fn::If", cond)
+		}
+		if holds {
+			return p.prune(list[1])
+		}
+		return p.prune(list[2])
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for _, k := range keys(v) {
+			e, err := p.prune(v[k])
+			if err != nil {
+				return nil, err
+			}
+			if !isNoValue(e) {
+				m[k] = e
+			}
+		}
+		return m, nil
+	case []any:
+		list := make([]any, 0, len(v))
+		for _, e := range v {
+			e, err := p.prune(e)
+			if err != nil {
+				return nil, err
+			}
+			if !isNoValue(e) {
+				list = append(list, e)
+			}
+		}
+		return list, nil
+	}
+	return v, nil
+}
+
+// isNoValue tells whether v is a Ref to AWS::NoValue.
+func isNoValue(v any) bool {
+	name, arg, ok := function(v)
+	return ok && name == "Ref" && arg == "AWS::NoValue"
+}

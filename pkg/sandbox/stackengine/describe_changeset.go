@@ -1,0 +1,124 @@
+package stackengine
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, now time.Time) (any, error) {
+	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName, now)
+	if err != nil {
+		return nil, err
+	}
+	s := e.State.Stacks[cs.Stack]
+	d := &cs.Target
+	status := cs.status(now)
+	out := &cloudformation.DescribeChangeSetOutput{
+		ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(cs.Stack), StackName: ptr(s.Name),
+		CreationTime: ptr(cs.Created), Description: optional(cs.Description), Status: status, ExecutionStatus: cs.execution(now),
+		Capabilities: []types.Capability{}, NotificationARNs: append([]string{}, d.Notify...), Parameters: e.shownParameters(d),
+		RollbackConfiguration: &types.RollbackConfiguration{}, IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
+		Changes: []types.Change{},
+	}
+	if len(d.Tags) > 0 {
+		out.Tags = tagList(d.Tags)
+	}
+	for _, c := range d.Capabilities {
+		out.Capabilities = append(out.Capabilities, types.Capability(c))
+	}
+	if cs.ImportAny {
+		out.ImportExistingResources = ptr(true)
+	}
+	if status == types.ChangeSetStatusFailed {
+		out.StatusReason = optional(cs.Failed)
+	}
+	if status == types.ChangeSetStatusCreatePending || status == types.ChangeSetStatusCreateInProgress {
+		return out, nil
+	}
+	values := deref(in.IncludePropertyValues)
+	var shown []Change
+	for _, c := range cs.Changes {
+		if !values || c.Values != nil {
+			shown = append(shown, c)
+		}
+	}
+	shown, out.NextToken, err = page("DescribeChangeSet", e.pageSize("DescribeChangeSet"), shown, func(c Change) string { return c.LogicalID }, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range shown {
+		out.Changes = append(out.Changes, types.Change{Type: types.ChangeTypeResource, ResourceChange: resourceChange(c, values)})
+	}
+	return out, nil
+}
+
+// execution is the change set's execution status: nothing can be executed that
+// is not ready.
+func (cs *ChangeSet) execution(now time.Time) types.ExecutionStatus {
+	if now.Before(cs.Ready) {
+		return types.ExecutionStatusUnavailable
+	}
+	return types.ExecutionStatus(cs.Execution)
+}
+
+func resourceChange(c Change, values bool) *types.ResourceChange {
+	a := c.Plain
+	out := &types.ResourceChange{
+		Action: types.ChangeAction(c.Action), LogicalResourceId: ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID), ResourceType: ptr(c.Type),
+		Scope: []types.ResourceAttribute{}, Details: []types.ResourceChangeDetail{},
+	}
+	if values {
+		a = *c.Values
+		out.BeforeContext, out.AfterContext = optional(c.Before), optional(c.After)
+	}
+	out.Replacement = types.Replacement(a.Replacement)
+	out.PolicyAction = types.PolicyAction(a.PolicyAction)
+	for _, s := range a.Scope {
+		out.Scope = append(out.Scope, types.ResourceAttribute(s))
+	}
+	for _, d := range a.Details {
+		target := &types.ResourceTargetDefinition{
+			Attribute: types.ResourceAttribute(d.Attribute), Name: optional(d.Name), RequiresRecreation: types.RequiresRecreation(d.Recreation),
+		}
+		if values {
+			target.Path, target.BeforeValue, target.AfterValue = optional(d.Path), d.Before, d.After
+			target.AttributeChangeType = types.AttributeChangeType(d.Kind)
+		}
+		out.Details = append(out.Details, types.ResourceChangeDetail{
+			Target: target, Evaluation: types.EvaluationType(d.Evaluation), ChangeSource: types.ChangeSource(d.Source), CausingEntity: optional(d.Causing),
+		})
+	}
+	return out
+}
+
+func (e *Engine) listChangeSets(in *cloudformation.ListChangeSetsInput, now time.Time) (any, error) {
+	s := e.find(deref(in.StackName))
+	if s == nil {
+		return nil, unknownStack(deref(in.StackName))
+	}
+	var list []string
+	for _, id := range e.load().sets[s.ID] {
+		if cs := e.State.ChangeSets[id]; cs.Gone.IsZero() || now.Before(cs.Gone) {
+			list = append(list, id)
+		}
+	}
+	ids, next, err := page("ListChangeSets", e.pageSize("ListChangeSets"), list, self, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	out := &cloudformation.ListChangeSetsOutput{NextToken: next, Summaries: []types.ChangeSetSummary{}}
+	for _, id := range ids {
+		cs := e.State.ChangeSets[id]
+		summary := types.ChangeSetSummary{
+			ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(s.ID), StackName: ptr(s.Name), CreationTime: ptr(cs.Created),
+			Description: optional(cs.Description), Status: cs.status(now), ExecutionStatus: cs.execution(now), IncludeNestedStacks: ptr(false),
+		}
+		if summary.Status == types.ChangeSetStatusFailed {
+			summary.StatusReason = optional(cs.Failed)
+		}
+		out.Summaries = append(out.Summaries, summary)
+	}
+	return out, nil
+}

@@ -1,0 +1,55 @@
+package stacks_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestScaleToZeroActsOnFreshZerosOnly runs the inline function itself.
+func TestScaleToZeroActsOnFreshZerosOnly(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
+			t.Fatal("python3 is not installed")
+		}
+		t.Skip("python3 is not installed")
+	}
+	cmd := exec.Command(python, "testdata/scale_to_zero_cases.py")
+	cmd.Stdin = strings.NewReader(at(t, plain(t, resource(t, render(t, shipped()), "bp-gpu-shared", "ScaleToZero").Properties), "Code", "ZipFile").(string))
+	var told strings.Builder
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, out, told.String())
+	}
+	acts := map[string]bool{"idle": true, "a job before the time": true, "a whole day": true, "one minute": true}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		var got struct {
+			Case  string
+			Calls []struct {
+				AutoScalingGroupName string
+				DesiredCapacity      int
+				HonorCooldown        bool
+			}
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		switch {
+		case acts[got.Case] && len(got.Calls) == 1:
+			if c := got.Calls[0]; c.AutoScalingGroupName != "asg-staging-gpu-default" || c.DesiredCapacity != 0 || c.HonorCooldown {
+				t.Errorf("%s: %+v", got.Case, c)
+			}
+		case acts[got.Case] || len(got.Calls) > 0:
+			t.Errorf("%s: %d calls", got.Case, len(got.Calls))
+		}
+	}
+	if seen != 14 {
+		t.Errorf("%d cases ran", seen)
+	}
+}

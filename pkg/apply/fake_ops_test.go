@@ -53,7 +53,9 @@ func (f *fake) carryOut(r Request, a *Response) {
 		s.Description = in.Template.Description
 		f.begin(s, r.Token, running, func() { f.install(s, in.Template); s.Status = done })
 	case OpDeleteChangeSet:
-		delete(s.sets, r.ChangeSet)
+		for _, s := range f.stacks { // by its ARN, whatever the stack
+			delete(s.sets, r.ChangeSet)
+		}
 	case OpDeleteStack:
 		f.changed(r, s.Name)
 		f.begin(s, r.Token, "DELETE_IN_PROGRESS", func() { s.Status = "DELETE_COMPLETE" })

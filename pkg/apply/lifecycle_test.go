@@ -58,6 +58,18 @@ func TestStackDelete(t *testing.T) {
 				return nil
 			}
 		}, OutcomeDone, "is deleted", 2, true},
+		"delete fails, whatever it may keep": {func(f *fake, _ *fakeStack, step *plan.Step) {
+			step.Body.Stack.Retain = []string{"R"}
+			f.ends["bp-a"] = "DELETE_FAILED"
+		}, OutcomeFailed, "it is DELETE_FAILED", 2, false},
+		"a watch sees the state from before": {func(f *fake, s *fakeStack, _ *plan.Step) {
+			before, used := s.LiveStack, false
+			f.edit = func(r Request, a *Response) {
+				if r.Op == OpWatchStack && !used {
+					used, a.Stack, a.Token = true, &before, "by-hand"
+				}
+			}
+		}, OutcomeDone, "is deleted", 1, true},
 		"answer lost":  {func(f *fake, _ *fakeStack, _ *plan.Step) { f.after = once(OpDeleteStack, connectionLost()) }, OutcomeDone, "is deleted", 1, true},
 		"request lost": {func(f *fake, _ *fakeStack, _ *plan.Step) { f.before = once(OpDeleteStack, connectionLost()) }, OutcomeDone, "is deleted", 2, true},
 		"not approved": {func(_ *fake, _ *fakeStack, step *plan.Step) {
@@ -181,5 +193,37 @@ func TestRecovery(t *testing.T) {
 				t.Errorf("%s: %s; %d writes; left in %s", got.Outcome, got.Message, mutations(f), s.Status)
 			}
 		})
+	}
+}
+
+// A stack that takes the name between the guard and the request is another's.
+func TestDeleteGoesByID(t *testing.T) {
+	f := newFake()
+	s := f.deploy("bp-a", owner, topic("old"))
+	var theirs *fakeStack
+	p := stepPlan(deleteStep(s))
+	f.before = func(r Request) *Failure {
+		if r.Op == OpDeleteStack {
+			s.Status = "DELETE_COMPLETE"
+			theirs = f.deploy("bp-a", owner, topic("theirs"))
+		}
+		return nil
+	}
+	run(t, f, p, Options{})
+	if theirs.Status != "CREATE_COMPLETE" {
+		t.Errorf("their stack is %s", theirs.Status)
+	}
+}
+
+// Two steps on one stack that do not need each other take turns.
+func TestOneOperationAtATime(t *testing.T) {
+	f := newFake()
+	s := f.deploy("bp-a", owner, topic("old"))
+	p := computePlan(f, wish{name: "bp-a", template: topic("new")})
+	remove := deleteStep(s)
+	remove.ID = "stack/again"
+	p.Steps = append(p.Steps, remove)
+	if r := run(t, f, seal(p), Options{}); outcomes(r) != "stack/bp-a done\nstack/again done\n" {
+		t.Error(outcomes(r))
 	}
 }

@@ -213,6 +213,32 @@ func TestRunIsDeterministic(t *testing.T) {
 	})
 }
 
+// An output that was read before a step of this run wrote it, but whose answer
+// came after, is not what later steps get.
+func TestReferencesAreReadAnew(t *testing.T) {
+	f := newFake()
+	f.deploy("bp-a", owner, topic("old"))
+	p := computePlan(f,
+		wish{name: "bp-a", template: topic("new")},
+		wish{name: "bp-early", template: topic(cfn.StackOutput("bp-a", "Value"))}, // needs nothing
+		wish{name: "bp-late", template: topic(cfn.StackOutput("bp-a", "Value")), needs: []string{"bp-a"}},
+	)
+	f.pick = func(n int) int { // answers of bp-early last
+		for i, r := range f.queue {
+			if r.Step != "stack/bp-early" || r.Op == OpReadStack && r.Stack == nil {
+				return i
+			}
+		}
+		return 0
+	}
+	r := run(t, f, p, Options{})
+	for _, name := range []string{"bp-early", "bp-late"} {
+		if got := f.find(name).Template.Resources["Topic"].Properties["DisplayName"]; got != "value of new" {
+			t.Errorf("%s has %q\n%s", name, got, outcomes(r))
+		}
+	}
+}
+
 func TestParallelismIsALimit(t *testing.T) {
 	f := newFake()
 	var wishes []wish

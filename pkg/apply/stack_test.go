@@ -189,7 +189,29 @@ func TestStackUpdate(t *testing.T) {
 					}
 				}
 			},
-			want: OutcomeDone, writes: 3, deploys: true,
+			want: OutcomeDone, message: "is UPDATE_COMPLETE", writes: 3, deploys: true,
+		},
+		"another deploys at the same time": {
+			arrange: func(f *fake, _ *fakeStack, _ *plan.Plan) {
+				theirs := newFake().deploy("bp-a", owner, topic("theirs")).LiveStack
+				f.edit = func(r Request, a *Response) {
+					if r.Op == OpWatchStack {
+						theirs.ID = a.Stack.ID
+						a.Stack, a.Token = &theirs, ""
+					}
+				}
+			},
+			want: OutcomeFailed, message: "but not as this step deployed it: somebody else changed it meanwhile", writes: 2, deploys: true,
+		},
+		"the change set is of another stack": {
+			arrange: func(f *fake, _ *fakeStack, _ *plan.Plan) {
+				f.edit = func(r Request, a *Response) {
+					if a.ChangeSet != nil {
+						a.ChangeSet.StackID = "arn:bp-a/other"
+					}
+				}
+			},
+			want: OutcomeRefused, message: "was replaced by another of its name", writes: 2,
 		},
 		"disappears while it is deployed": {
 			arrange: func(f *fake, _ *fakeStack, _ *plan.Plan) { f.ends["bp-a"] = "DELETE_COMPLETE" },

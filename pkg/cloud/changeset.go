@@ -41,8 +41,6 @@ func (c *Cloud) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, t
 		switch {
 		case err == nil:
 			return c.settledChangeSet(ctx, aws.ToString(out.Id), aws.ToString(out.StackId))
-		case errorCode(err) == "ValidationError" && noChanges(errorMessage(err)):
-			return &apply.ChangeSet{Empty: true}, nil
 		case errorCode(err) != "AlreadyExistsException":
 			return nil, c.failure("create a change set for stack "+in.StackName, err)
 		}

@@ -83,10 +83,6 @@ func TestChangeSetSettles(t *testing.T) {
 			describe: always(describeSet("FAILED", "No updates are to be performed.", "")),
 			want:     apply.ChangeSet{ARN: setARN, StackID: stackARN, Empty: true},
 		},
-		"nothing to change, said at once": {
-			create: func(ask) answer { return refuse("ValidationError", "No updates are to be performed.") },
-			want:   apply.ChangeSet{Empty: true},
-		},
 		"another failure (B2)": {
 			describe: always(describeSet("FAILED", "Parameters: [x] must have values", "")),
 			want:     apply.ChangeSet{ARN: setARN, StackID: stackARN, Failed: "Parameters: [x] must have values"},

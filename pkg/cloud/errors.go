@@ -96,7 +96,8 @@ func kindOf(err error) apply.FailureKind {
 }
 
 // failure translates an error of an operation on an item. It never returns
-// nil, and what it returns holds no secret.
+// nil, and what it returns holds no secret. A failure that leaves open whether
+// AWS did what it was asked has no code, whatever AWS called it.
 func (c *Cloud) failure(item string, err error) *apply.Failure {
 	var known *apply.Failure
 	if errors.As(err, &known) {
@@ -104,8 +105,11 @@ func (c *Cloud) failure(item string, err error) *apply.Failure {
 	}
 	f := &apply.Failure{Code: errorCode(err), Kind: kindOf(err)}
 	message := errorMessage(err)
-	if isCanceled(err) {
+	switch {
+	case isCanceled(err):
 		f.Kind, f.Code, message = apply.FailureCanceled, "", "interrupted"
+	case isTransient(err):
+		f.Kind, f.Code, message = apply.FailureOther, "", strings.TrimPrefix(f.Code+": "+message, ": ")
 	}
 	f.Message = c.masks.apply(item + ": " + oneLine(message))
 	return f

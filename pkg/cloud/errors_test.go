@@ -68,6 +68,7 @@ func TestFailureOfOurOwnSide(t *testing.T) {
 	}{
 		"cancelled":            {context.Canceled, apply.Failure{Kind: apply.FailureCanceled, Message: "x: interrupted"}},
 		"cancelled in the SDK": {&smithy.OperationError{Err: &aws.RequestCanceledError{Err: context.DeadlineExceeded}}, apply.Failure{Kind: apply.FailureCanceled, Message: "x: interrupted"}},
+		"a server error":       {&smithy.OperationError{Err: &smithy.GenericAPIError{Code: "InternalFailure", Message: "oops"}}, apply.Failure{Message: "x: InternalFailure: oops"}},
 		"transport":            {errors.New("dial tcp: no\nroute"), apply.Failure{Message: "x: dial tcp: no route"}},
 		"a failure already":    {&apply.Failure{Message: "as it is"}, apply.Failure{Message: "as it is"}},
 	} {

@@ -18,6 +18,9 @@ const typeStack = "AWS::CloudFormation::Stack"
 // maxNesting bounds how deep causes are followed into nested stacks.
 const maxNesting = 5
 
+// maxOthers is how many operations of others may have come after ours.
+const maxOthers = 3
+
 // errEnough ends a listing of events early.
 var errEnough = errors.New("enough events")
 
@@ -36,9 +39,11 @@ func (c *Cloud) newestToken(ctx context.Context, stack string) (string, error) {
 
 // eventsSince reads the events of a stack, oldest first: those after the
 // event with id last, or, when last is "", those of the newest operation.
-// token extends that back to the operation that it started.
+// With a token it goes back to the operation that the token started, a few
+// operations at most; it finds nothing while that is not to be seen.
 func (c *Cloud) eventsSince(ctx context.Context, stack, last, token string) ([]types.StackEvent, error) {
 	var found []types.StackEvent
+	others := 0
 	err := pages(func(page *string) (*string, error) {
 		out, err := c.cfn.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: aws.String(stack), NextToken: page})
 		if err != nil {
@@ -48,11 +53,14 @@ func (c *Cloud) eventsSince(ctx context.Context, stack, last, token string) ([]t
 			if last != "" && aws.ToString(e.EventId) == last {
 				return nil, errEnough
 			}
-			if last == "" && token != "" && startsOperation(e) && aws.ToString(e.ClientRequestToken) != token && containsToken(found, token) {
-				return nil, errEnough
+			mine := token == "" || aws.ToString(e.ClientRequestToken) == token
+			if last == "" && startsOperation(e) && !mine {
+				if others++; others > maxOthers || containsToken(found, token) {
+					return nil, errEnough
+				}
 			}
 			found = append(found, e)
-			if last == "" && startsOperation(e) && (token == "" || aws.ToString(e.ClientRequestToken) == token) {
+			if last == "" && startsOperation(e) && mine {
 				return nil, errEnough
 			}
 		}
@@ -62,7 +70,7 @@ func (c *Cloud) eventsSince(ctx context.Context, stack, last, token string) ([]t
 		return nil, err
 	}
 	if last == "" && token != "" && !containsToken(found, token) {
-		found = nil // the operation has not reached the events yet
+		return nil, nil
 	}
 	slices.Reverse(found)
 	return found, nil

@@ -28,7 +28,7 @@ func (c *Cloud) listStacks(ctx context.Context) (map[string]plan.LiveStack, int,
 			if s.ParentId != nil {
 				continue // a nested stack belongs to its parent
 			}
-			live := summaryStack(s)
+			live := c.summaryStack(s)
 			stacks[live.Name] = live
 		}
 		return out.NextToken, nil
@@ -48,12 +48,12 @@ func notDeleted() []types.StackStatus {
 	return out
 }
 
-func summaryStack(s types.StackSummary) plan.LiveStack {
+func (c *Cloud) summaryStack(s types.StackSummary) plan.LiveStack {
 	live := plan.LiveStack{
 		Name:        aws.ToString(s.StackName),
 		ID:          aws.ToString(s.StackId),
 		Status:      string(s.StackStatus),
-		Reason:      aws.ToString(s.StackStatusReason),
+		Reason:      c.masks.apply(aws.ToString(s.StackStatusReason)),
 		Description: aws.ToString(s.TemplateDescription),
 		Updated:     lastChange(s.CreationTime, s.LastUpdatedTime),
 	}
@@ -74,7 +74,7 @@ func (c *Cloud) describeStack(ctx context.Context, name string) (*plan.LiveStack
 	if len(out.Stacks) != 1 {
 		return nil, fmt.Errorf("describe stack %s: AWS answered with %d stacks", name, len(out.Stacks))
 	}
-	live := describedStack(out.Stacks[0])
+	live := c.describedStack(out.Stacks[0])
 	return &live, nil
 }
 
@@ -88,7 +88,7 @@ func (c *Cloud) describeAllStacks(ctx context.Context) (map[string]plan.LiveStac
 		}
 		for _, s := range out.Stacks {
 			if s.ParentId == nil {
-				live := describedStack(s)
+				live := c.describedStack(s)
 				stacks[live.Name] = live
 			}
 		}
@@ -97,12 +97,12 @@ func (c *Cloud) describeAllStacks(ctx context.Context) (map[string]plan.LiveStac
 	return stacks, err
 }
 
-func describedStack(s types.Stack) plan.LiveStack {
+func (c *Cloud) describedStack(s types.Stack) plan.LiveStack {
 	live := plan.LiveStack{
 		Name:        aws.ToString(s.StackName),
 		ID:          aws.ToString(s.StackId),
 		Status:      string(s.StackStatus),
-		Reason:      aws.ToString(s.StackStatusReason),
+		Reason:      c.masks.apply(aws.ToString(s.StackStatusReason)),
 		Description: aws.ToString(s.Description),
 		Updated:     lastChange(s.CreationTime, s.LastUpdatedTime),
 		Described:   true,
@@ -136,21 +136,6 @@ func lastChange(created, updated *time.Time) time.Time {
 		t = *updated
 	}
 	return t.UTC().Truncate(time.Millisecond)
-}
-
-// template reads the template of a stack as it was sent. A template that is
-// not JSON is not one of ours: nil.
-func (c *Cloud) template(ctx context.Context, id string) (*cfn.Template, error) {
-	out, err := c.cfn.GetTemplate(ctx, &cloudformation.GetTemplateInput{
-		StackName: aws.String(id), TemplateStage: types.TemplateStageOriginal})
-	if err != nil {
-		return nil, c.readError("read the template of "+id, err)
-	}
-	t, err := cfn.Parse([]byte(aws.ToString(out.TemplateBody)))
-	if err != nil {
-		return nil, nil //nolint:nilerr // the caller reports it as not looked at
-	}
-	return &t, nil
 }
 
 // resources lists the resources of a stack, by logical id.

@@ -107,7 +107,7 @@ func (c *Cloud) acceptedImage(ctx context.Context, b *plan.ParameterBody, versio
 			return nil, err
 		}
 	}
-	return nil, &apply.Failure{Message: fmt.Sprintf(
+	return nil, &apply.Failure{Code: "InvalidAMIID", Message: fmt.Sprintf(
 		"write parameter %s: AWS did not store version %d: %v is not an image that this account can use", b.Name, version, b.Value)}
 }
 

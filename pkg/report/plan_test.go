@@ -224,3 +224,35 @@ func TestPlanSchemaKnowsEveryField(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a text holds, it stays in its place: blocks and fences balance.
+func FuzzMarkdown(f *testing.F) {
+	f.Add("</details>\n```\n", "```diff")
+	f.Add("\x1b]8;;http://x\a", "<details>")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		p := plan.Plan{Steps: []plan.Step{{Target: a, Action: plan.ActionUpdate, Changes: []plan.Change{
+			{Resource: a, Type: b, Action: plan.ActionUpdate, Path: b, Before: a, After: b, Document: a + "\n+" + b},
+		}}}, Findings: []plan.Finding{{Severity: plan.SeverityError, Target: b, Message: a, Command: a}}}
+		var out bytes.Buffer
+		if err := PlanMarkdown(&out, p, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		var opened, closed int
+		fence := ""
+		for _, l := range strings.Split(out.String(), "\n") {
+			switch {
+			case fence == "" && strings.HasPrefix(l, "```"):
+				fence = strings.TrimSuffix(l, "diff")
+			case fence != "" && strings.HasPrefix(l, fence):
+				fence = ""
+			case fence == "" && strings.HasPrefix(l, "<details>"):
+				opened++
+			case fence == "" && l == "</details>":
+				closed++
+			}
+		}
+		if fence != "" || opened != 1 || closed != 1 {
+			t.Errorf("fence %q, %d opened, %d closed:\n%s", fence, opened, closed, out.String())
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reconcile/pkg/apply"
+	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
+)
+
+// consent is what allows a plan to run.
+type consent struct {
+	yes          bool
+	approve      []string
+	allowDestroy bool
+	parallelism  int
+}
+
+func (c *consent) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&c.yes, "yes", false, "do not ask; needed where there is no terminal")
+	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect")
+	f.BoolVar(&c.allowDestroy, "allow-destroy", false, "consent to all the destroys that the plan lists")
+	f.IntVar(&c.parallelism, "parallelism", 8, "steps at once")
+}
+
+// options reads the flags; the plan's own digest seeds the tokens.
+func (c *consent) options() (apply.Options, error) {
+	o := apply.Options{Parallelism: c.parallelism}
+	for _, text := range c.approve {
+		kind, target, ok := strings.Cut(text, ":")
+		switch k := plan.ApprovalKind(kind); k {
+		case plan.ApproveDestroy, plan.ApproveReplace, plan.ApproveCapacity, plan.ApproveRecover, plan.ApproveUnprotect:
+			if !ok || target == "" {
+				return o, fmt.Errorf("--approve %q: want KIND:TARGET", text)
+			}
+			o.Approve = append(o.Approve, plan.Approval{Kind: k, Target: target})
+		default:
+			return o, fmt.Errorf("--approve %q: the kind is one of destroy, replace, capacity, recover, unprotect", text)
+		}
+	}
+	if c.allowDestroy {
+		o.AllowAll = map[plan.ApprovalKind]bool{plan.ApproveDestroy: true}
+	}
+	return o, nil
+}
+
+func newApply(g *global) *cobra.Command {
+	var sel selectFlags
+	var allow consent
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Make AWS match the specs",
+		Long: `apply plans, shows the plan, asks, and carries it out: dependency order,
+independent steps in parallel. A step whose live state moved since the plan is
+refused; dangers need a named approval. Killed at any moment, the same command
+finishes the work.`,
+		Example:     "  reconcile apply --sandbox --yes\n  reconcile apply --fleet staging/gpu-default\n  reconcile apply --approve replace:bp-data/Cache",
+		Args:        noArgs,
+		Annotations: withOutputs("text,json"),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			options, err := allow.options()
+			if err != nil {
+				return err
+			}
+			p, s, err := g.plan(cmd.Context(), sel.selection(), options.Approve)
+			if s != nil {
+				defer func() { err = errors.Join(err, s.close()) }()
+			}
+			if err != nil {
+				return err
+			}
+			return g.run(cmd.Context(), s, p, options, allow.yes)
+		},
+	}
+	sel.bind(cmd)
+	allow.bind(cmd)
+	return cmd
+}
+
+// run shows a plan, asks, and applies it.
+func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply.Options, yes bool) error {
+	if g.output == "text" {
+		if err := g.printPlan(p, false); err != nil {
+			return err
+		}
+	}
+	if err := planExit(p, false); err != nil {
+		return err
+	}
+	if p.Empty() {
+		if g.output == "json" {
+			return report.ResultJSON(g.out, p, apply.Result{})
+		}
+		return nil
+	}
+	if err := g.ask(yes); err != nil {
+		return err
+	}
+	o := report.Options{Color: g.colored(g.err)}
+	progress := report.NewProgress(g.err, report.ProgressOptions{
+		Options: o, Terminal: g.output == "text" && terminal(g.err), JSON: g.output == "json", Now: time.Now, Plan: p,
+	})
+	if g.output == "json" {
+		progress = report.NewProgress(g.out, report.ProgressOptions{JSON: true, Now: time.Now, Plan: p})
+	}
+	result, err := apply.Run(ctx, p, s.cloud.Port(ctx), options, progress.Observe)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	if g.output == "json" {
+		err = report.ResultJSON(g.out, p, result)
+	} else {
+		err = report.Result(g.out, p, result, report.Options{Color: g.colored(g.out)})
+	}
+	if err != nil {
+		return err
+	}
+	return resultExit(result)
+}
+
+func resultExit(r apply.Result) error {
+	switch {
+	case r.Interrupted:
+		return exitWith(exitInterrupted)
+	case r.Failed():
+		return exitWith(exitApplyFailed)
+	case r.Refused() || r.Blocked():
+		return exitWith(exitRefused)
+	}
+	return nil
+}
+
+// ask prompts on a terminal. Elsewhere only --yes lets a plan run.
+func (g *global) ask(yes bool) error {
+	if yes {
+		return nil
+	}
+	if !terminal(g.in) || g.output != "text" {
+		return failWith(exitRefused, "no terminal to ask on; read the plan, then add --yes")
+	}
+	fmt.Fprint(g.err, "\nDo these steps? Only 'yes' will be accepted: ")
+	line, err := bufio.NewReader(g.in).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != "yes" {
+		return failWith(exitRefused, "not confirmed; nothing was changed")
+	}
+	return nil
+}

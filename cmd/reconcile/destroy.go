@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"reconcile/pkg/plan"
+)
+
+func newDestroy(g *global) *cobra.Command {
+	var sel selectFlags
+	var allow consent
+	var resources []string
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Take the platform, or parts of it, away",
+		Long: `destroy is a plan like any other: reverse order, guards, named approvals.
+Databases, buckets and secrets are kept unless --resource names them and they are approved;
+lifting a termination protection is a step of its own. What does not carry
+this platform's mark is never touched.`,
+		Example:     "  reconcile destroy --sandbox --fleet staging/gpu-default\n  reconcile destroy --stack 'bp-*' --allow-destroy",
+		Args:        noArgs,
+		Annotations: withOutputs("text,json"),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx := cmd.Context()
+			consents, err := allow.options()
+			if err != nil {
+				return err
+			}
+			_, desired, err := g.load(ctx)
+			if err != nil {
+				return err
+			}
+			s, err := g.open(ctx, desired.Target)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, s.close()) }()
+			o := plan.DestroyOptions{Tool: version(), Select: sel.selection(), Resources: resources}
+			live, err := s.cloud.ReadDestroy(ctx, desired, o)
+			if err != nil {
+				return fmt.Errorf("read what AWS has: %w", err)
+			}
+			p, err := plan.Destroy(desired, live, o)
+			if err != nil {
+				return err
+			}
+			return g.run(ctx, s, p, consents, allow.yes)
+		},
+	}
+	sel.bind(cmd)
+	allow.bind(cmd)
+	cmd.Flags().StringArrayVar(&resources, "resource", nil, "do not keep the stateful resource `STACK/LOGICALID` (repeatable); it still needs its approval")
+	return cmd
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
+	"reconcile/pkg/revision"
+	"reconcile/pkg/spec"
+	"reconcile/pkg/stacks"
+)
+
+// load reads, validates and renders the specs: all four passes. Findings are
+// printed on stderr and end in exit code 3, before any AWS call.
+func (g *global) load(ctx context.Context) (spec.Set, plan.Desired, error) {
+	set, desired, err := g.validated(ctx)
+	var issues spec.Issues
+	if errors.As(err, &issues) {
+		if err := report.Issues(g.err, issues, report.Options{Color: g.colored(g.err)}); err != nil {
+			return set, desired, err
+		}
+		return set, desired, failWith(exitInvalid, "%s: %s", g.specs, counted(len(issues), "finding"))
+	}
+	return set, desired, err
+}
+
+// validated is load without printing: findings come back as spec.Issues.
+func (g *global) validated(ctx context.Context) (spec.Set, plan.Desired, error) {
+	if _, err := os.Stat(g.specs); err != nil {
+		return spec.Set{}, plan.Desired{}, failWith(exitInvalid, "no specs: %w; start with reconcile init, or name the folder with --specs DIR", err)
+	}
+	set, err := spec.Load(ctx, spec.LoadOptions{Dir: g.specs})
+	if err != nil {
+		return set, plan.Desired{}, err
+	}
+	rev, err := revision.Of(g.specs)
+	if err != nil {
+		g.log.Warn("the specs' git revision is unknown", "error", err)
+	}
+	desired, err := stacks.Render(set, stacks.Options{Revision: rev})
+	if err != nil {
+		return set, desired, fmt.Errorf("render: %w", err)
+	}
+	if problems := stacks.Check(desired); len(problems) > 0 {
+		return set, desired, asIssues(problems)
+	}
+	return set, desired, nil
+}
+
+// asIssues gives the fourth pass the form of the first three.
+func asIssues(problems []stacks.Problem) spec.Issues {
+	issues := make(spec.Issues, len(problems))
+	for i, p := range problems {
+		where := p.Stack
+		if p.Resource != "" {
+			where += "/" + p.Resource
+		}
+		if p.Path != "" {
+			where += "." + p.Path
+		}
+		issues[i] = spec.Issue{File: p.Source.File, Line: p.Source.Line, Column: p.Source.Column, Path: where, Rule: "rendered-template", Message: p.Message}
+	}
+	return issues
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

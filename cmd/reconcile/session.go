@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"reconcile/pkg/cloud"
+	"reconcile/pkg/plan"
+	"reconcile/pkg/sandbox"
+)
+
+// session is an open AWS account: a real one, or the sandbox.
+type session struct {
+	g       *global
+	cloud   *cloud.Cloud
+	sandbox *sandbox.Sandbox // nil on AWS
+}
+
+// open connects to AWS, or opens the sandbox; close ends it.
+func (g *global) open(ctx context.Context, target plan.Target) (*session, error) {
+	if g.region != "" && g.region != target.Region {
+		return nil, failWith(exitRefused, "--region %s: the Platform's region is %s; a platform has one region, change it in the spec", g.region, target.Region)
+	}
+	options := cloud.Options{Region: target.Region, Profile: g.profile}
+	s := &session{g: g}
+	if g.sandbox != "" {
+		box, err := sandbox.Open(sandbox.Options{Path: g.sandbox, Account: target.Account, Region: target.Region})
+		if err != nil {
+			return nil, err
+		}
+		if box.Fresh() {
+			fmt.Fprintf(g.err, "sandbox: a fresh account %s in %s, in %s; its container images and fleet AMIs exist (reconcile sandbox reset --bare: an empty one)\n", target.Account, target.Region, g.sandbox)
+		}
+		s.sandbox = box
+		options.HTTPClient = box
+		options.StaticCredentials = true
+		options.PollScale = sandboxPace
+	}
+	c, err := cloud.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	s.cloud = c
+	return s, nil
+}
+
+func (s *session) close() error {
+	if s.g.stats && s.cloud != nil {
+		w := tabwriter.NewWriter(s.g.err, 0, 0, 2, ' ', 0)
+		total := 0
+		for _, c := range s.cloud.Stats() {
+			fmt.Fprintf(w, "%s\t%s\t%d calls\t%d throttled\n", c.Service, c.Operation, c.Calls, c.Throttled)
+			total += c.Calls
+		}
+		fmt.Fprintf(w, "total\t\t%d calls\t\n", total)
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if s.sandbox != nil {
+		return s.sandbox.Close()
+	}
+	return nil
+}
+
+// sandboxPace shortens the polls as the sandbox shortens AWS's operations.
+const sandboxPace = 0.01

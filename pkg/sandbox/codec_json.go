@@ -33,6 +33,37 @@ func (x *fieldIndex) decodeJSON(body []byte, into any) error {
 	return x.setJSON(reflect.ValueOf(into).Elem(), tree, "")
 }
 
+// fill reads CloudFormation properties into an SDK type that has the same
+// names. Scalars may be of another kind: CloudFormation takes "1" for 1.
+func (x *fieldIndex) fill(properties json.RawMessage, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(properties))
+	dec.UseNumber()
+	var tree any
+	if err := dec.Decode(&tree); err != nil {
+		return notSerial("properties: %v", err)
+	}
+	return x.setJSON(reflect.ValueOf(into).Elem(), scalarsAsText(tree), "")
+}
+
+// loose is a scalar that may become any kind.
+type loose string
+
+func scalarsAsText(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = scalarsAsText(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = scalarsAsText(e)
+		}
+	case string, bool, json.Number:
+		return loose(scalarText(v))
+	}
+	return v
+}
+
 func (x *fieldIndex) setJSON(v reflect.Value, tree any, path string) error {
 	if tree == nil {
 		return nil
@@ -111,6 +142,8 @@ func (x *fieldIndex) setJSONList(v reflect.Value, tree any, path string) error {
 
 func setJSONScalar(v reflect.Value, tree any, path string) error {
 	switch tree := tree.(type) {
+	case loose:
+		return setScalar(v, string(tree), path)
 	case string:
 		if v.Kind() == reflect.String {
 			v.SetString(tree)

@@ -227,11 +227,9 @@ func malformed(format string, args ...any) *Fail {
 func (x *fieldIndex) encodeQuery(op, namespace, requestID string, out any) []byte {
 	var w bytes.Buffer
 	fmt.Fprintf(&w, "<%sResponse xmlns=%q>", op, namespace)
-	if v := reflect.ValueOf(out).Elem(); len(x.of(v.Type()).list) > 0 {
-		fmt.Fprintf(&w, "<%sResult>", op)
-		x.writeXML(&w, v)
-		fmt.Fprintf(&w, "</%sResult>", op)
-	}
+	fmt.Fprintf(&w, "<%sResult>", op)
+	x.writeXML(&w, reflect.ValueOf(out).Elem())
+	fmt.Fprintf(&w, "</%sResult>", op)
 	fmt.Fprintf(&w, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>\n", requestID, op)
 	return w.Bytes()
 }

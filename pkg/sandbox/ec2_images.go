@@ -1,6 +1,180 @@
 package sandbox
 
+import (
+	"regexp"
+	"slices"
+	"sort"
+	"time"
+)
+
+// image is an AMI that somebody registered, or a stocked one that is gone.
+type image struct {
+	ID           string            `json:"id"`
+	Name         string            `json:"name,omitempty"`
+	Describe     string            `json:"description,omitempty"`
+	Architecture string            `json:"architecture,omitempty"`
+	RootDevice   string            `json:"rootDevice,omitempty"`
+	Created      time.Time         `json:"created"`
+	Tags         map[string]string `json:"tags,omitempty"`
+	Gone         bool              `json:"gone,omitempty"`
+}
+
+var imagePattern = regexp.MustCompile(`^ami-[0-9a-f]{8}([0-9a-f]{9})?$`)
+
+// image finds an AMI, a stocked one included.
+func (c *call) image(id string) *image {
+	if m := c.region.Images[id]; m != nil {
+		if m.Gone {
+			return nil
+		}
+		return m
+	}
+	if c.account.Bare || !isStockedAMI(id) {
+		return nil
+	}
+	return &image{
+		ID: id, Name: "bp-comfyui-stocked-" + id[len("ami-"):], Describe: "an image that the sandbox has in stock",
+		Architecture: "x86_64", RootDevice: "/dev/sda1", Created: c.account.Created,
+	}
+}
+
 // imageExists tells whether EC2 knows an AMI.
-func (c *call) imageExists(id string) bool {
-	return !c.account.Bare && isStockedAMI(id)
+func (c *call) imageExists(id string) bool { return c.image(id) != nil }
+
+type imagesOut struct {
+	Images []imageOut `xml:"imagesSet>item"`
+	Next   string     `xml:"nextToken,omitempty"`
+}
+
+type imageOut struct {
+	ID           string   `xml:"imageId"`
+	Location     string   `xml:"imageLocation"`
+	State        string   `xml:"imageState"`
+	Owner        string   `xml:"imageOwnerId"`
+	Public       bool     `xml:"isPublic"`
+	Architecture string   `xml:"architecture"`
+	Type         string   `xml:"imageType"`
+	Name         string   `xml:"name"`
+	Describe     string   `xml:"description,omitempty"`
+	Root         string   `xml:"rootDeviceName"`
+	RootType     string   `xml:"rootDeviceType"`
+	Virtual      string   `xml:"virtualizationType"`
+	Hypervisor   string   `xml:"hypervisor"`
+	Created      string   `xml:"creationDate"`
+	ENA          bool     `xml:"enaSupport"`
+	Tags         []ec2Tag `xml:"tagSet>item"`
+}
+
+func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
+	ids, err := in.list("ImageId")
+	if err != nil {
+		return nil, err
+	}
+	owners, err := in.list("Owner")
+	if err != nil {
+		return nil, err
+	}
+	filters, err := in.filters()
+	if err != nil {
+		return nil, err
+	}
+	images, err := c.imagesAsked(ids)
+	if err != nil {
+		return nil, err
+	}
+	var all []imageOut
+	for _, m := range images {
+		ok, err := matchFilters(filters, m.filterValues(c))
+		if err != nil {
+			return nil, err
+		}
+		mine := len(owners) == 0 || slices.Contains(owners, "self") || slices.Contains(owners, c.account.ID)
+		if ok && mine {
+			all = append(all, m.out(c))
+		}
+	}
+	list, next, err := ec2Page(in, all, func(m imageOut) string { return m.ID }, 1, 1000)
+	return &imagesOut{Images: list, Next: next}, err
+}
+
+// imagesAsked are the images of these ids, or all that are stored; what is in
+// stock has no end and shows only when it is asked for by id.
+func (c *call) imagesAsked(ids []string) ([]*image, error) {
+	if len(ids) == 0 {
+		for _, id := range sortedKeys(c.region.Images) {
+			ids = append(ids, id)
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !c.imageExists(id) })
+	}
+	sort.Strings(ids)
+	var out []*image
+	for _, id := range slices.Compact(ids) {
+		if !imagePattern.MatchString(id) {
+			return nil, fail("InvalidAMIID.Malformed", "Invalid id: \"%.80s\" (expecting \"ami-...\")", id)
+		}
+		m := c.image(id)
+		if m == nil {
+			return nil, fail("InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func (m *image) filterValues(c *call) func(string) ([]string, bool) {
+	return func(name string) ([]string, bool) {
+		if have, ok := tagFilter(m.Tags, name); ok {
+			return have, true
+		}
+		return lookup(map[string]string{
+			"image-id": m.ID, "name": m.Name, "state": "available", "architecture": m.Architecture, "owner-id": c.account.ID,
+			"root-device-type": "ebs", "virtualization-type": "hvm", "image-type": "machine", "is-public": "false", "description": m.Describe,
+		}, name)
+	}
+}
+
+func (m *image) out(c *call) imageOut {
+	return imageOut{
+		ID: m.ID, Location: c.account.ID + "/" + m.Name, State: "available", Owner: c.account.ID, Architecture: m.Architecture,
+		Type: "machine", Name: m.Name, Describe: m.Describe, Root: m.RootDevice, RootType: "ebs", Virtual: "hvm", Hypervisor: "xen",
+		Created: ec2Time(m.Created), ENA: true, Tags: ec2Tags(m.Tags),
+	}
+}
+
+type registerImageOut struct {
+	ID string `xml:"imageId"`
+}
+
+func registerImage(c *call, in *ec2Request) (*registerImageOut, error) {
+	name := in.text("Name")
+	if name == "" {
+		return nil, fail("MissingParameter", "The request must contain the parameter name")
+	}
+	for _, id := range sortedKeys(c.region.Images) {
+		if m := c.image(id); m != nil && m.Name == name {
+			return nil, fail("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, id)
+		}
+	}
+	m := &image{
+		ID: "ami-" + c.account.draw("image")[:17], Name: name, Describe: in.text("Description"), Architecture: in.text("Architecture"),
+		RootDevice: in.text("RootDeviceName"), Created: c.now,
+	}
+	if m.Architecture == "" {
+		m.Architecture = "x86_64"
+	}
+	c.region.Images[m.ID] = m
+	return &registerImageOut{m.ID}, nil
+}
+
+type returnOut struct {
+	Return bool `xml:"return"`
+}
+
+func deregisterImage(c *call, in *ec2Request) (*returnOut, error) {
+	id := in.text("ImageId")
+	if !c.imageExists(id) {
+		return nil, fail("InvalidAMIID.NotFound", "The image id '[%.80s]' does not exist", id)
+	}
+	c.region.Images[id] = &image{ID: id, Gone: true, Created: c.now}
+	return &returnOut{true}, nil
 }

@@ -86,7 +86,13 @@ func (v *service) unknown(op string) *Fail {
 // services lists what the sandbox serves, by the name in a signature's scope.
 func services() map[string]*service {
 	return map[string]*service{
+		"acm":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: acmOperations()},
+		"autoscaling":    {protocol: protocolQuery, namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/", throttle: "Throttling", operations: autoscalingOperations()},
 		"cloudformation": {protocol: protocolQuery, namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/", throttle: "Throttling", operations: cloudformationOperations()},
+		"ec2":            {protocol: protocolEC2, throttle: "RequestLimitExceeded", operations: ec2Operations()},
+		"ecr":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: ecrOperations()},
+		"logs":           {protocol: protocolJSON, throttle: "ThrottlingException", operations: logsOperations()},
+		"secretsmanager": {protocol: protocolJSON, throttle: "ThrottlingException", operations: secretOperations()},
 		"ssm":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: ssmOperations()},
 		"sts":            {protocol: protocolQuery, namespace: "https://sts.amazonaws.com/doc/2011-06-15/", throttle: "Throttling", operations: stsOperations()},
 	}

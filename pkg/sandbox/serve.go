@@ -87,14 +87,11 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 	if fault != nil && fault.Code != "" {
 		return s.refuse(fault.fail(), proto, s.services[req.Service], id), nil
 	}
-	res, err := s.locked(r.Context(), req)
+	a := s.locked(r.Context(), req, proto, id)
 	if fault != nil && fault.Lost == LostAfter {
 		return nil, errLost
 	}
-	if err != nil {
-		return s.refuse(asFail(err), proto, s.services[req.Service], id), nil
-	}
-	return s.accept(res, proto, req, id)
+	return a, nil
 }
 
 var errLost = errors.New("connection reset by peer (a fault of the sandbox's plan)")
@@ -105,23 +102,33 @@ type result struct {
 	raw *answer // S3 answers by itself
 }
 
-// locked serves one request while nobody else does, and keeps it.
-func (s *Sandbox) locked(ctx context.Context, req request) (*result, error) {
+// locked serves one request while nobody else does, and keeps it. The answer
+// is encoded before the lock is given back, for it points into the state.
+func (s *Sandbox) locked(ctx context.Context, req request, proto protocol, id string) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	a, err := s.exclusive(ctx, req, proto, id)
+	if err != nil {
+		return s.refuse(asFail(err), proto, s.services[req.Service], id)
+	}
+	return a
+}
+
+func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id string) (a *answer, err error) {
 	if s.closed {
 		return nil, errors.New("the sandbox is closed")
 	}
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	res, err := s.serveNow(ctx, req)
 	if s.store != nil {
-		if unlockErr := s.store.unlock(); unlockErr != nil {
-			return nil, unlockErr
-		}
+		defer func() { err = errors.Join(err, s.store.unlock()) }()
 	}
-	return res, err
+	res, err := s.serveNow(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return s.accept(res, proto, req, id)
 }
 
 func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
@@ -179,6 +186,8 @@ func (s *Sandbox) decode(req request, in any) error {
 	switch s.services[req.Service].protocol {
 	case protocolJSON:
 		return s.fields.decodeJSON([]byte(req.Body), in)
+	case protocolEC2:
+		return decodeEC2(req.Body, in)
 	}
 	form, err := url.ParseQuery(req.Body)
 	if err != nil {
@@ -201,9 +210,16 @@ func (s *Sandbox) accept(res *result, proto protocol, req request, id string) (*
 	case protocolJSON:
 		b, err := s.json.encode(res.out)
 		if err != nil {
-			return s.refuse(asFail(err), proto, nil, id), nil
+			return nil, err
 		}
 		a.header.Set("Content-Type", "application/x-amz-json-1.1")
+		a.body = b
+	case protocolEC2:
+		b, err := encodeEC2(req.Operation, id, res.out)
+		if err != nil {
+			return nil, err
+		}
+		a.header.Set("Content-Type", "text/xml;charset=UTF-8")
 		a.body = b
 	default:
 		a.header.Set("Content-Type", "text/xml")

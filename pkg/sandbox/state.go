@@ -31,9 +31,15 @@ type account struct {
 
 // region is the state of the regional services.
 type region struct {
-	Name       string                `json:"name"`
-	Stacks     *stackengine.State    `json:"stacks,omitempty"`
-	Parameters map[string]*parameter `json:"parameters,omitempty"`
+	Name            string                     `json:"name"`
+	Stacks          *stackengine.State         `json:"stacks,omitempty"`
+	Parameters      map[string]*parameter      `json:"parameters,omitempty"`
+	Images          map[string]*image          `json:"images,omitempty"`
+	Secrets         map[string]*secret         `json:"secrets,omitempty"`
+	LogGroups       map[string]*logGroup       `json:"logGroups,omitempty"`
+	Repositories    map[string]*repository     `json:"repositories,omitempty"`
+	Groups          map[string]*group          `json:"groups,omitempty"`
+	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
 
 	engine *stackengine.Engine
 }
@@ -56,6 +62,12 @@ func (a *account) in(name string) *region {
 // init makes the maps that JSON left out.
 func (r *region) init() {
 	makeMap(&r.Parameters)
+	makeMap(&r.Groups)
+	makeMap(&r.Secrets)
+	makeMap(&r.LogGroups)
+	makeMap(&r.Repositories)
+	makeMap(&r.Images)
+	makeMap(&r.LaunchTemplates)
 }
 
 func makeMap[K comparable, V any](m *map[K]V) {

@@ -1,0 +1,151 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+)
+
+// updateGroup changes what is given and leaves the rest.
+func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autoscaling.UpdateAutoScalingGroupOutput, error) {
+	old, err := c.group(in.AutoScalingGroupName)
+	if err != nil {
+		return nil, err
+	}
+	g := *old // a refused update changes nothing
+	if s := in.LaunchTemplate; s != nil {
+		g.Template, g.Mixed = &templateRef{aws.ToString(s.LaunchTemplateId), aws.ToString(s.LaunchTemplateName), aws.ToString(s.Version)}, nil
+	}
+	if in.MixedInstancesPolicy != nil {
+		if err := g.setMixed(c, in.MixedInstancesPolicy); err != nil {
+			return nil, err
+		}
+	}
+	set(&g.Cooldown, in.DefaultCooldown)
+	set(&g.Grace, in.HealthCheckGracePeriod)
+	set(&g.HealthCheck, in.HealthCheckType)
+	set(&g.Rebalance, in.CapacityRebalance)
+	set(&g.Protect, in.NewInstancesProtectedFromScaleIn)
+	if in.DefaultInstanceWarmup != nil {
+		g.Warmup = in.DefaultInstanceWarmup
+	}
+	if in.MaxInstanceLifetime != nil {
+		g.Lifetime = in.MaxInstanceLifetime
+	}
+	if in.VPCZoneIdentifier != nil {
+		g.Subnets = strings.Split(*in.VPCZoneIdentifier, ",")
+	}
+	if in.TerminationPolicies != nil {
+		g.Policies = in.TerminationPolicies
+	}
+	if err := g.resize(in.MinSize, in.MaxSize, in.DesiredCapacity); err != nil {
+		return nil, err
+	}
+	if err := g.checkLaunch(c); err != nil {
+		return nil, err
+	}
+	cause := old.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, old.Desired, g.Desired))
+	*old = g
+	old.scale(c, cause)
+	return &autoscaling.UpdateAutoScalingGroupOutput{}, nil
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// resize moves the bounds; the desired capacity is only pushed into them.
+func (g *group) resize(least, most, desired *int32) error {
+	set(&g.Min, least)
+	set(&g.Max, most)
+	if g.Min < 0 || g.Max < 0 {
+		return fail("ValidationError", "Size can not be negative")
+	}
+	if g.Max < g.Min {
+		return fail("ValidationError", "Max bound, %d, must be greater than or equal to min bound, %d", g.Max, g.Min)
+	}
+	if desired != nil {
+		if *desired < g.Min || *desired > g.Max {
+			return fail("ValidationError", "Desired capacity:%d must be between the specified min size:%d and max size:%d", *desired, g.Min, g.Max)
+		}
+		g.Desired = *desired
+	}
+	g.Desired = min(max(g.Desired, g.Min), g.Max)
+	return nil
+}
+
+// setMixed keeps an API input in CloudFormation's names, which are the same.
+func (g *group) setMixed(c *call, m *types.MixedInstancesPolicy) error {
+	if m.LaunchTemplate == nil {
+		return fail("ValidationError", "The launch template is missing from the mixed instances policy.")
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(b, &tree); err != nil {
+		return err
+	}
+	if b, err = json.Marshal(withoutEmpty(tree)); err != nil {
+		return err
+	}
+	g.Mixed, g.Template = b, nil
+	return c.sandbox.fields.fill(b, &types.MixedInstancesPolicy{})
+}
+
+// withoutEmpty drops nulls and empty texts: the members that were not given.
+func withoutEmpty(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			if e != nil && e != "" {
+				out[k] = withoutEmpty(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = withoutEmpty(e)
+		}
+		return out
+	}
+	return v
+}
+
+// checkLaunch refuses a group whose launch template, or the AMI in it, does
+// not exist.
+func (g *group) checkLaunch(c *call) error {
+	ref, _ := g.launch(c)
+	if ref.ID == "" && ref.Name == "" {
+		return fail("ValidationError", "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
+	}
+	t := c.template(ref.ID, ref.Name)
+	if t == nil {
+		return fail("ValidationError", "You must use a valid fully-formed launch template. The specified launch template, with template %s, does not exist.", ref.words())
+	}
+	v := t.version(ref.Version)
+	if v == nil {
+		return fail("ValidationError", "You must use a valid fully-formed launch template. Could not find launch template version %s for launch template %s.", ref.Version, t.ID)
+	}
+	image := v.properties().text("ImageId")
+	if strings.HasPrefix(image, "ami-") && !c.imageExists(image) {
+		return fail("ValidationError", "You must use a valid fully-formed launch template. The image id '[%s]' does not exist", image)
+	}
+	return nil
+}
+
+func (r templateRef) words() string {
+	if r.ID != "" {
+		return "ID " + r.ID
+	}
+	return "name " + r.Name
+}

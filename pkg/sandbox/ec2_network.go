@@ -1,0 +1,171 @@
+package sandbox
+
+// The network is what stacks made of it: these operations show the engine's
+// own list, read-only. A VPC that nobody made does not exist.
+
+// networkItem is a resource of the engine's, with its properties.
+type networkItem struct {
+	id    string
+	props props
+}
+
+// items lists what stacks made of a type, by id.
+func (c *call) items(typeName string) []networkItem {
+	var out []networkItem
+	if c.region.Stacks == nil {
+		return nil
+	}
+	for _, key := range sortedKeys(c.region.Stacks.Items) {
+		item := c.region.Stacks.Items[key]
+		if item.Type != typeName {
+			continue
+		}
+		raw := item.Properties // live ones, where they differ from the stack's
+		if len(raw) == 0 {
+			if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
+				raw = s.Resources[item.LogicalID].Properties
+			}
+		}
+		out = append(out, networkItem{item.PhysicalID, decodeProps(raw)})
+	}
+	return out
+}
+
+// itemsAsked applies the ids of a request.
+func (c *call) itemsAsked(in *ec2Request, typeName, idParameter, code, format string) ([]networkItem, error) {
+	ids, err := in.list(idParameter)
+	if err != nil {
+		return nil, err
+	}
+	all := c.items(typeName)
+	if len(ids) == 0 {
+		return all, nil
+	}
+	byID := map[string]networkItem{}
+	for _, item := range all {
+		byID[item.id] = item
+	}
+	if err := allKnown(ids, func(id string) bool { _, ok := byID[id]; return ok }, code, format); err != nil {
+		return nil, err
+	}
+	var out []networkItem
+	for _, id := range ids {
+		out = append(out, byID[id])
+	}
+	return out, nil
+}
+
+// shown keeps the items that pass the request's filters, one page of them.
+func shown[T any](in *ec2Request, items []networkItem, values func(networkItem) map[string]string, out func(networkItem) T, key func(T) string) ([]T, string, error) {
+	filters, err := in.filters()
+	if err != nil {
+		return nil, "", err
+	}
+	var all []T
+	for _, item := range items {
+		ok, err := matchFilters(filters, func(name string) ([]string, bool) {
+			if have, ok := tagFilter(item.props.tags("Tags"), name); ok {
+				return have, true
+			}
+			return lookup(values(item), name)
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		if ok {
+			all = append(all, out(item))
+		}
+	}
+	return ec2Page(in, all, key, 5, 1000)
+}
+
+type vpcsOut struct {
+	VPCs []vpcOut `xml:"vpcSet>item"`
+	Next string   `xml:"nextToken,omitempty"`
+}
+
+type vpcOut struct {
+	ID      string   `xml:"vpcId"`
+	Owner   string   `xml:"ownerId"`
+	State   string   `xml:"state"`
+	CIDR    string   `xml:"cidrBlock"`
+	Tenancy string   `xml:"instanceTenancy"`
+	Default bool     `xml:"isDefault"`
+	Tags    []ec2Tag `xml:"tagSet>item"`
+}
+
+func describeVPCs(c *call, in *ec2Request) (*vpcsOut, error) {
+	items, err := c.itemsAsked(in, "AWS::EC2::VPC", "VpcId", "InvalidVpcID.NotFound", "The vpc ID '%.80s' does not exist")
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := shown(in, items, func(i networkItem) map[string]string {
+		return map[string]string{"vpc-id": i.id, "cidr": i.props.text("CidrBlock"), "state": "available", "is-default": "false", "isDefault": "false", "owner-id": c.account.ID}
+	}, func(i networkItem) vpcOut {
+		return vpcOut{ID: i.id, Owner: c.account.ID, State: "available", CIDR: i.props.text("CidrBlock"), Tenancy: "default", Tags: ec2Tags(i.props.tags("Tags"))}
+	}, func(v vpcOut) string { return v.ID })
+	return &vpcsOut{VPCs: list, Next: next}, err
+}
+
+type subnetsOut struct {
+	Subnets []subnetOut `xml:"subnetSet>item"`
+	Next    string      `xml:"nextToken,omitempty"`
+}
+
+type subnetOut struct {
+	ID     string   `xml:"subnetId"`
+	ARN    string   `xml:"subnetArn"`
+	VPC    string   `xml:"vpcId"`
+	Owner  string   `xml:"ownerId"`
+	State  string   `xml:"state"`
+	CIDR   string   `xml:"cidrBlock"`
+	Zone   string   `xml:"availabilityZone"`
+	Public bool     `xml:"mapPublicIpOnLaunch"`
+	Free   int      `xml:"availableIpAddressCount"`
+	Tags   []ec2Tag `xml:"tagSet>item"`
+}
+
+func describeSubnets(c *call, in *ec2Request) (*subnetsOut, error) {
+	items, err := c.itemsAsked(in, "AWS::EC2::Subnet", "SubnetId", "InvalidSubnetID.NotFound", "The subnet ID '%.80s' does not exist")
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := shown(in, items, func(i networkItem) map[string]string {
+		return map[string]string{"subnet-id": i.id, "vpc-id": i.props.text("VpcId"), "availability-zone": i.props.text("AvailabilityZone"), "cidr-block": i.props.text("CidrBlock"), "state": "available", "default-for-az": "false"}
+	}, func(i networkItem) subnetOut {
+		return subnetOut{
+			ID: i.id, ARN: c.arn("ec2", "subnet/"+i.id), VPC: i.props.text("VpcId"), Owner: c.account.ID, State: "available", CIDR: i.props.text("CidrBlock"),
+			Zone: i.props.text("AvailabilityZone"), Public: i.props.flag("MapPublicIpOnLaunch"), Free: 251, Tags: ec2Tags(i.props.tags("Tags")),
+		}
+	}, func(s subnetOut) string { return s.ID })
+	return &subnetsOut{Subnets: list, Next: next}, err
+}
+
+type groupsOut struct {
+	Groups []groupOut `xml:"securityGroupInfo>item"`
+	Next   string     `xml:"nextToken,omitempty"`
+}
+
+type groupOut struct {
+	ID       string   `xml:"groupId"`
+	Name     string   `xml:"groupName"`
+	Describe string   `xml:"groupDescription"`
+	VPC      string   `xml:"vpcId"`
+	Owner    string   `xml:"ownerId"`
+	Tags     []ec2Tag `xml:"tagSet>item"`
+}
+
+func describeSecurityGroups(c *call, in *ec2Request) (*groupsOut, error) {
+	items, err := c.itemsAsked(in, "AWS::EC2::SecurityGroup", "GroupId", "InvalidGroup.NotFound", "The security group '%.80s' does not exist")
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := shown(in, items, func(i networkItem) map[string]string {
+		return map[string]string{"group-id": i.id, "vpc-id": i.props.text("VpcId"), "group-name": i.props.text("GroupName"), "description": i.props.text("GroupDescription")}
+	}, func(i networkItem) groupOut {
+		return groupOut{
+			ID: i.id, Name: i.props.text("GroupName"), Describe: i.props.text("GroupDescription"), VPC: i.props.text("VpcId"), Owner: c.account.ID, Tags: ec2Tags(i.props.tags("Tags")),
+		}
+	}, func(g groupOut) string { return g.ID })
+	return &groupsOut{Groups: list, Next: next}, err
+}

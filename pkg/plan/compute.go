@@ -64,6 +64,7 @@ type computation struct {
 	planned  map[StepID]bool // nodes that may get steps
 	approved []Approval
 	statuses map[string]StatusAction
+	fleets   map[string][]*Fleet // by stack
 
 	stacks   map[string]*stackState
 	values   map[string]paramState // of the parameters that the plan writes
@@ -84,7 +85,7 @@ func newComputation(d Desired, l Live, sel Selection) (*computation, error) {
 		return nil, err
 	}
 	c := &computation{
-		d: d, l: l, g: g, all: sel.All(), statuses: statusActions(),
+		d: d, l: l, g: g, all: sel.All(), statuses: statusActions(), fleets: map[string][]*Fleet{},
 		stacks: map[string]*stackState{}, values: map[string]paramState{}, resolved: map[cfn.Ref]resolution{}, steps: map[StepID]*Step{},
 		reach: map[StepID][]StepID{}, root: map[StepID]StepID{}, more: newCollector(), unread: map[string]bool{},
 	}
@@ -92,7 +93,13 @@ func newComputation(d Desired, l Live, sel Selection) (*computation, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.planned = c.withMissing(wanted)
+	if c.planned = wanted; !c.all {
+		c.planned = c.withMissing(wanted)
+	}
+	for i := range c.d.Fleets {
+		f := &c.d.Fleets[i]
+		c.fleets[f.Stack] = append(c.fleets[f.Stack], f)
+	}
 	return c, nil
 }
 
@@ -276,22 +283,10 @@ func (c *computation) missing(n, user *node) bool {
 	if !live.Described {
 		return false
 	}
-	for _, r := range c.references(user) {
+	for _, r := range user.refs {
 		if _, ok := live.Outputs[r.Output]; r.Stack == live.Name && !ok {
 			return true
 		}
 	}
 	return false
-}
-
-// references are the open references of a node.
-func (c *computation) references(n *node) []cfn.Ref {
-	switch n.kind {
-	case KindStack:
-		s := c.d.Stacks[n.index]
-		return append(cfn.Refs(s.Template), cfn.Refs(s.Parameters)...)
-	case KindParameter:
-		return cfn.Refs(c.d.Parameters[n.index].Value)
-	}
-	return nil
 }

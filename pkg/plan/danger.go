@@ -132,16 +132,14 @@ func fateOfOld(r cfn.Resource) string {
 func (c *computation) refusals(st *stackState, ds []cfn.Difference) {
 	for _, n := range st.named {
 		c.find(Finding{Severity: SeverityError, Code: "named-replacement", Target: st.spec.Name + "/" + n.Resource,
-			Message: fmt.Sprintf("%s (%s) would be replaced because of %s and keeps its name %s: the new one is created first and would meet the name of the old one",
+			Message: fmt.Sprintf("%s (%s) would be replaced because of %s and keeps its name %s: the new one is created first and would meet the name of the old one. Give it another name, or take the change back",
 				n.Resource, n.Type, strings.Join(n.Paths, ", "), n.Name),
-			Command: "give the resource another name, or take the change back",
-			Source:  st.spec.SourceOf(n.Resource, n.Paths[0])})
+			Source: st.spec.SourceOf(n.Resource, n.Paths[0])})
 	}
 	for _, d := range ds {
 		if d.Type == "AWS::SecretsManager::Secret" && strings.HasPrefix(d.Path, "Properties.GenerateSecretString") {
 			c.find(Finding{Severity: SeverityError, Code: "secret-regenerated", Target: st.spec.Name + "/" + d.Resource,
-				Message: fmt.Sprintf("%s: a change of GenerateSecretString makes a new value, which nothing that uses the secret follows", d.Resource),
-				Command: "take the change back; a secret is rotated by writing it",
+				Message: fmt.Sprintf("%s: a change of GenerateSecretString makes a new value, which nothing that uses the secret follows. Take it back; a secret is rotated by writing it", d.Resource),
 				Source:  st.spec.SourceOf(d.Resource, d.Path)})
 		}
 	}

@@ -41,7 +41,9 @@ func (c *computation) deletions(all map[string]*doomed) error {
 	needs := make(map[StepID][]StepID, len(all))
 	for _, name := range sortedKeys(all) {
 		d := all[name]
-		d.needs, _ = metadata(d.live.Template)
+		if d.live.Status != "REVIEW_IN_PROGRESS" {
+			d.needs, _ = metadata(d.live.Template)
+		}
 		needs[StepID(name)] = nil
 	}
 	for _, name := range sortedKeys(all) {
@@ -80,6 +82,7 @@ func (c *computation) deletion(d *doomed) StepID {
 		return ""
 	case live.Status == "REVIEW_IN_PROGRESS":
 		d.action.Recover, d.action.Doing = RecoverSweep, "only a change set that never ran is there"
+		d.live.Protected = false // it holds nothing, and nobody asked
 		return c.lastRites(d)
 	case live.Status == "DELETE_FAILED":
 		return c.lastRites(d)
@@ -139,8 +142,12 @@ func (c *computation) lastRites(d *doomed) StepID {
 	step.Source = d.source
 	step.Approvals = append(step.Approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name,
 		Why: fmt.Sprintf("stack %s is deleted", d.live.Name)})
+	also := d.users
+	if d.live.Protected {
+		also = append(also, c.unprotect(d))
+	}
 	c.block(&step, d.blocked)
-	c.add(nil, step, d.users...)
+	c.add(nil, step, also...)
 	return step.ID
 }
 

@@ -83,7 +83,10 @@ func summarize(p Plan) Summary {
 		}
 		switch step.Action {
 		case ActionProtect, ActionUnprotect, ActionRecover:
-			s.Change++
+			// Beside the stack's own step they are no change of their own.
+			if _, counted := p.Step(ID(KindStack, step.Target)); !counted {
+				s.Change++
+			}
 			continue
 		}
 		s.count(step)

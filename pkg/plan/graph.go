@@ -12,8 +12,9 @@ import (
 type node struct {
 	id    StepID
 	kind  Kind
-	index int      // in Desired's slice of that kind
-	deps  []StepID // nodes it needs, sorted, each once
+	index int       // in Desired's slice of that kind
+	deps  []StepID  // nodes it needs, sorted, each once
+	refs  []cfn.Ref // its open references
 }
 
 // graph holds Desired's things and what each needs, whether or not they change.
@@ -75,6 +76,7 @@ func newGraph(d *Desired) (*graph, error) {
 		}
 	}
 	for _, n := range g.nodes {
+		n.refs = references(d, n)
 		n.deps = g.dependencies(d, n)
 	}
 	return g, g.sort()
@@ -98,28 +100,38 @@ func declaredParameters(t cfn.Template) map[string]string {
 	return out
 }
 
+// references are the open references of a node.
+func references(d *Desired, n *node) []cfn.Ref {
+	switch n.kind {
+	case KindStack:
+		s := &d.Stacks[n.index]
+		refs := cfn.Refs(s.Template)
+		if len(s.Parameters) > 0 {
+			refs = append(refs, cfn.Refs(s.Parameters)...)
+		}
+		return refs
+	case KindParameter:
+		return cfn.Refs(d.Parameters[n.index].Value)
+	}
+	return nil
+}
+
 func (g *graph) dependencies(d *Desired, n *node) []StepID {
 	set := map[StepID]bool{}
-	refs := func(v any) {
-		for _, r := range cfn.Refs(v) {
-			if id, ok := g.provider(r); ok {
-				set[id] = true
-			}
+	for _, r := range n.refs {
+		if id, ok := g.provider(r); ok {
+			set[id] = true
 		}
 	}
 	switch n.kind {
 	case KindStack:
-		s := d.Stacks[n.index]
-		refs(s.Template)
-		refs(s.Parameters)
+		s := &d.Stacks[n.index]
 		for _, name := range s.DependsOn {
 			set[ID(KindStack, name)] = true
 		}
 		for _, id := range s.After {
 			set[id] = true
 		}
-	case KindParameter:
-		refs(d.Parameters[n.index].Value)
 	case KindSecret:
 		if stack := d.Secrets[n.index].Stack; stack != "" {
 			set[ID(KindStack, stack)] = true

@@ -21,8 +21,8 @@ func (c *computation) lacks(st *stackState, r *resolver) *problem {
 }
 
 func (c *computation) lacksAMI(s *Stack) *problem {
-	for _, f := range c.d.Fleets {
-		if f.Stack != s.Name || f.AMIParameter == "" {
+	for _, f := range c.fleets[s.Name] {
+		if f.AMIParameter == "" {
 			continue
 		}
 		if v, planned := c.values[f.AMIParameter]; planned && v.known {

@@ -50,8 +50,20 @@ func Reads(d Desired, sel Selection) (ReadSet, error) {
 	all := g.closure(wanted)
 	c := newCollector()
 	for i := range d.Stacks {
-		if s := &d.Stacks[i]; all[ID(KindStack, s.Name)] {
-			c.stack(&d, s)
+		s := &d.Stacks[i]
+		if id := ID(KindStack, s.Name); all[id] {
+			c.stack(s)
+			c.refs(g.nodes[id].refs)
+		}
+	}
+	for _, f := range d.Fleets {
+		if all[ID(KindStack, f.Stack)] {
+			c.fleet(f)
+		}
+	}
+	for _, i := range d.Images {
+		if all[ID(KindStack, i.Stack)] {
+			c.images[i] = true
 		}
 	}
 	for _, p := range d.Parameters {
@@ -59,7 +71,7 @@ func Reads(d Desired, sel Selection) (ReadSet, error) {
 			continue
 		}
 		c.parameters[p.Name] = true
-		c.refs(p.Value)
+		c.refs(g.nodes[ID(KindParameter, p.Name)].refs)
 		for _, o := range d.Objects {
 			if o.Key == p.Object {
 				c.objects[o] = true
@@ -112,14 +124,11 @@ func newCollector() *collector {
 	}
 }
 
-func (c *collector) stack(d *Desired, s *Stack) {
-	c.refs(s.Template)
-	c.refs(s.Parameters)
+func (c *collector) stack(s *Stack) {
 	if s.Protect {
 		c.outputs[s.Name] = true
 	}
-	for id := range s.Template.Resources {
-		r := s.Template.Resources[id]
+	for _, r := range s.Template.Resources {
 		if name, ok := groupName(r); ok {
 			c.groups[name] = true
 		}
@@ -127,26 +136,19 @@ func (c *collector) stack(d *Desired, s *Stack) {
 			c.launchTemplates[name] = true
 		}
 	}
-	for _, f := range d.Fleets {
-		if f.Stack != s.Name {
-			continue
-		}
-		if f.Group != "" {
-			c.groups[f.Group] = true
-		}
-		if f.AMIParameter != "" {
-			c.parameters[f.AMIParameter] = true
-		}
+}
+
+func (c *collector) fleet(f Fleet) {
+	if f.Group != "" {
+		c.groups[f.Group] = true
 	}
-	for _, i := range d.Images {
-		if i.Stack == s.Name {
-			c.images[i] = true
-		}
+	if f.AMIParameter != "" {
+		c.parameters[f.AMIParameter] = true
 	}
 }
 
-func (c *collector) refs(v any) {
-	for _, r := range cfn.Refs(v) {
+func (c *collector) refs(refs []cfn.Ref) {
+	for _, r := range refs {
 		if r.Stack != "" {
 			c.outputs[r.Stack] = true
 		} else {

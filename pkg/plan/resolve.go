@@ -122,7 +122,7 @@ func (c *computation) output(ref cfn.Ref) resolution {
 		return c.liveOutput(ref)
 	}
 	if st.mode == modeForeign {
-		return resolution{problem: &problem{code: "stack-not-ours", target: ref.Stack,
+		return resolution{problem: &problem{code: "stack-untouchable", target: ref.Stack,
 			reason: fmt.Sprintf("needs stack %s, which cannot be touched", ref.Stack), command: "reconcile plan"}}
 	}
 	o, ok := st.after.Outputs[ref.Output]
@@ -149,7 +149,7 @@ func (c *computation) liveOutput(ref cfn.Ref) resolution {
 	if !ok || c.statuses[live.Status].Class == StatusAbsent {
 		return resolution{problem: &problem{code: "stack-missing", target: ref.Stack,
 			reason:  fmt.Sprintf("stack %s does not exist", ref.Stack),
-			command: "reconcile apply --stack " + ref.Stack}}
+			command: c.bringAbout(ref.Stack)}}
 	}
 	if v, ok := live.Outputs[ref.Output]; ok {
 		return resolution{value: v, known: true}
@@ -160,7 +160,15 @@ func (c *computation) liveOutput(ref cfn.Ref) resolution {
 	}
 	return resolution{problem: &problem{code: "output-missing", target: ref.Stack,
 		reason:  fmt.Sprintf("stack %s has no output %s yet", ref.Stack, ref.Output),
-		command: "reconcile apply --stack " + ref.Stack}}
+		command: c.bringAbout(ref.Stack)}}
+}
+
+// bringAbout is the command that makes a stack, or at least looks for it.
+func (c *computation) bringAbout(stack string) string {
+	if c.g.nodes[ID(KindStack, stack)] != nil {
+		return "reconcile apply --stack " + stack
+	}
+	return "aws cloudformation describe-stacks --stack-name " + stack
 }
 
 // sameOutput finds the live output with the same expression: the one of the

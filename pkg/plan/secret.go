@@ -15,7 +15,7 @@ func (c *computation) secret(s *Secret, n *node) {
 	step := Step{
 		ID: n.id, Kind: KindSecret, Target: s.Name, Action: ActionCreate,
 		Body: Body{Secret: &SecretBody{Name: s.Name, Generate: s.Generate}},
-		Changes: []Change{{Resource: s.Name, Type: "AWS::SecretsManager::Secret", Action: ActionUpdate, Path: "SecretString",
+		Changes: []Change{{Resource: s.Name, Type: "AWS::SecretsManager::Secret", Action: ActionCreate,
 			Unknown: true, Sensitive: true, Source: s.Source}},
 		Reason:   "the secret has no value yet",
 		Rollback: "write another value",

@@ -105,7 +105,7 @@ func (c *computation) stack(s *Stack, n *node) {
 		p := problem{code: "stack-stuck", target: s.Name,
 			reason:  fmt.Sprintf("stack %s is %s: %s; only a person can go on", s.Name, live.Status, action.Doing),
 			command: "aws cloudformation describe-stack-events --stack-name " + s.Name}
-		c.addStack(st, r, ActionUpdate, nil, FingerprintStack(&live), &p)
+		c.addStack(st, r, ActionUpdate, nil, FingerprintStack(&live), &p).Reason = p.reason
 	}
 	c.protect(st)
 }
@@ -122,14 +122,17 @@ func notOurs(s *Stack, live LiveStack, platform string) Finding {
 }
 
 func (st *stackState) resolveWith(r *resolver) {
+	if len(st.node.refs) == 0 {
+		return
+	}
 	st.after = cfn.ResolveTemplate(st.spec.Template, r.lookup)
-	if st.spec.Parameters != nil {
+	if len(st.spec.Parameters) > 0 {
 		st.parameters, _ = cfn.Resolve(st.spec.Parameters, r.lookup).(map[string]any)
 	}
 }
 
 // createStack plans a stack that is not there.
-func (c *computation) createStack(st *stackState, r *resolver, base string, also ...StepID) {
+func (c *computation) createStack(st *stackState, r *resolver, base string, also ...StepID) *Step {
 	st.mode, st.live = modeCreate, nil
 	changes := make([]Change, 0, len(st.after.Resources))
 	for _, id := range st.after.LogicalIDs() {
@@ -138,7 +141,7 @@ func (c *computation) createStack(st *stackState, r *resolver, base string, also
 			Action: ActionCreate, Source: st.spec.SourceOf(id, ""),
 		})
 	}
-	c.addStack(st, r, ActionCreate, changes, base, nil, also...)
+	return c.addStack(st, r, ActionCreate, changes, base, nil, also...)
 }
 
 // compareStack plans a settled stack: nothing when the digest says that it

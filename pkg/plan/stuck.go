@@ -22,11 +22,12 @@ func (c *computation) busyStack(st *stackState, r *resolver, a StatusAction) {
 		step.Reason = fmt.Sprintf("an earlier run of reconcile is still at work (%s); apply waits for it, then looks whether anything is left to do", live.Status)
 		return
 	}
-	c.addStack(st, r, action, nil, base, &problem{
+	step := c.addStack(st, r, action, nil, base, &problem{
 		code: "stack-busy", target: live.Name,
 		reason:  fmt.Sprintf("stack %s is busy: %s (%s); a second operation is never started", live.Name, a.Doing, live.Status),
 		command: "aws cloudformation describe-stack-events --stack-name " + live.Name,
 	})
+	step.Reason = "what would change can only be told when the operation has ended"
 }
 
 // stuckStack plans the recovery of a stack, and what can follow it in the
@@ -48,11 +49,19 @@ func (c *computation) stuckStack(st *stackState, r *resolver, a StatusAction) {
 		step.Blocked = p.blocked()
 		c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: step.Source})
 	}
-	c.add(st.node, step)
+	var first []StepID
+	if a.Absent && live.Protected {
+		d := doomed{live: *live, source: st.spec.Source}
+		if step.Blocked != nil {
+			d.blocked = &problem{reason: step.Blocked.Reason, command: step.Blocked.Command}
+		}
+		first = append(first, c.unprotect(&d))
+	}
+	c.add(st.node, step, first...)
 	after := BaseAfter(step.ID)
 	switch {
 	case a.Absent:
-		c.createStack(st, r, after, step.ID)
+		c.createStack(st, r, after, step.ID).Reason = "the stack is created again after its recovery"
 	case live.Status == "CREATE_FAILED":
 		c.againAfter(st, r, after, step.ID)
 	case live.Template != nil:
@@ -103,7 +112,9 @@ func blast(live LiveStack, operation string) []string {
 	for _, id := range sortedKeys(live.Resources) {
 		status := live.Resources[id].Status
 		switch operation {
-		case RecoverDelete, RecoverRetryDelete, RecoverSweep:
+		case RecoverSweep:
+			continue
+		case RecoverDelete, RecoverRetryDelete:
 			if status == "DELETE_COMPLETE" || status == "DELETE_SKIPPED" {
 				continue
 			}
@@ -141,7 +152,7 @@ func (c *computation) againAfter(st *stackState, r *resolver, base string, also 
 		code: "stack-stuck", target: st.spec.Name,
 		reason:  fmt.Sprintf("stack %s must be rolled back, then deleted and created again: plan again after the recovery", st.spec.Name),
 		command: "reconcile apply --approve recover:" + st.spec.Name,
-	}, also)
+	}, also).Reason = "the stack is created again after its recovery"
 }
 
 // afterRollback plans the update that follows a recovery, by what AWS says is

@@ -54,7 +54,7 @@ func story() []apply.Event {
 		running("bp-network", "PublicSubnet1", "AWS::EC2::Subnet", "CREATE_IN_PROGRESS", 1),
 		running("bp-data", "Database", "AWS::RDS::DBInstance", "CREATE_IN_PROGRESS", 2),
 		rollback, cancelled,
-		event(apply.EventStepDone, "bp-network", ""),
+		event(apply.EventStepDone, "bp-network", "is CREATE_COMPLETE"),
 		failed, skipped,
 		event(apply.EventNote, "bp-data", "the next run deletes what is left"),
 	}

@@ -31,7 +31,8 @@ func (p *Progress) follow(e apply.Event) []string {
 			}
 			line += " in " + elapsed(p.o.Now().Sub(a.began))
 		}
-		if e.Message != "" {
+		// That a stack is CREATE_COMPLETE the word before says.
+		if plain := strings.HasPrefix(e.Message, "is ") && strings.HasSuffix(e.Message, "_COMPLETE") && !strings.Contains(e.Message, "ROLLBACK"); e.Message != "" && !plain {
 			line += " (" + clean(e.Message) + ")"
 		}
 		return []string{line}

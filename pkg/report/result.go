@@ -60,7 +60,7 @@ func (t *page) stepResult(p plan.Plan, s apply.StepResult) {
 	if s.Message != "" {
 		t.paragraph(6, s.Message)
 	}
-	if s.Cause != "" {
+	if s.Cause != "" && !strings.Contains(s.Message, string(s.Cause)) {
 		t.paragraph(6, "because of "+string(s.Cause))
 	}
 	for _, c := range s.Causes {

@@ -19,7 +19,7 @@ func outcomeOfEach() apply.Result {
 		{Step: "stack/bp-network", Target: "bp-network", Outcome: apply.OutcomeFailed, Message: "UPDATE_ROLLBACK_COMPLETE", RolledBack: true,
 			Causes:  []apply.Cause{{Stack: "bp-network", Resource: "Vpc", Type: "AWS::EC2::VPC", Status: "CREATE_FAILED", Reason: "The maximum number of VPCs has been reached."}},
 			Command: "reconcile apply"},
-		{Step: "stack/bp-gpu-fleet-staging-gpu-default", Target: "bp-gpu-fleet-staging-gpu-default", Outcome: apply.OutcomeSkipped, Cause: "stack/bp-network"},
+		{Step: "stack/bp-gpu-fleet-staging-gpu-default", Target: "bp-gpu-fleet-staging-gpu-default", Outcome: apply.OutcomeSkipped, Message: "skipped because of stack/bp-network", Cause: "stack/bp-network"},
 		{Step: "stack/bp-compute", Target: "bp-compute", Outcome: apply.OutcomeBlocked, Message: "image bp-backend:latest is not in ECR", Command: "docker push …"},
 		{Step: "log-group//gpu-workers/gpu-default", Target: "/gpu-workers/gpu-default", Outcome: apply.OutcomeDone},
 		{Step: "recover/bp-data", Target: "bp-data", Outcome: apply.OutcomeRefused, Message: "needs --approve recover:bp-data", Command: "reconcile apply --approve recover:bp-data"},

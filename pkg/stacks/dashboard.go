@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	rowHeight    = 6
-	platformRows = 24 // grid units that the application's rows take
+	rowHeight      = 6
+	platformRows   = 24 // grid units that the application's rows take
+	platformGraphs = 8  // widgets in them
 
 	// How much of a template a dashboard's fleets may take, so that it stays below
 	// the 48 KB up to which a body is sent without a bucket: beside the
@@ -115,6 +116,7 @@ func fleetWidgets(fleets []fleet, y int) list {
 type fleetShard struct {
 	number int
 	fleets []fleet
+	bytes  int // of their widgets in the template
 }
 
 // fleetShards spreads the fleets over as few dashboards as hold them. It is a
@@ -126,13 +128,20 @@ type fleetShard struct {
 func fleetShards(fleets []fleet, wholeBytes int) []fleetShard {
 	ordered := slices.Clone(fleets)
 	slices.SortFunc(ordered, func(a, b fleet) int { return strings.Compare(a.ID(), b.ID()) })
+	size := make(map[string]int, len(ordered))
+	whole := fleetShard{number: 1, fleets: ordered}
+	for _, f := range ordered {
+		size[f.ID()] = f.widgetBytes()
+		whole.bytes += size[f.ID()]
+	}
 	var shards []fleetShard
-	splitShard(fleetShard{number: 1, fleets: ordered}, 0, wholeBytes, &shards)
+	splitShard(whole, 0, wholeBytes, size, &shards)
 	return shards
 }
 
-func splitShard(s fleetShard, bit, room int, out *[]fleetShard) {
-	if s.fits(room) || bit >= 8*sha256.Size {
+func splitShard(s fleetShard, bit, room int, size map[string]int, out *[]fleetShard) {
+	fits := s.bytes <= room && 2*len(s.fleets)+platformGraphs <= dashboardWidgets
+	if fits || bit >= 8*sha256.Size {
 		*out = append(*out, s)
 		return
 	}
@@ -140,25 +149,23 @@ func splitShard(s fleetShard, bit, room int, out *[]fleetShard) {
 	for _, f := range s.fleets {
 		half := &halves[bitOf(f.Fleet, bit)]
 		half.fleets = append(half.fleets, f)
+		half.bytes += size[f.ID()]
 	}
 	for _, half := range halves {
 		if len(half.fleets) > 0 {
-			splitShard(half, bit+1, aloneBytes, out)
+			splitShard(half, bit+1, aloneBytes, size, out)
 		}
 	}
 }
 
-func (s fleetShard) fits(room int) bool {
-	if len(s.fleets)*2+8 > dashboardWidgets {
-		return false
+// widgetBytes is what a fleet's row takes in a template, where each quote of
+// the dashboard's text is two bytes. The row's place is taken as a far one.
+func (f fleet) widgetBytes() int {
+	text, ok := jsonText(f.widgets(9000)).(string)
+	if !ok {
+		return 0
 	}
-	for _, f := range s.fleets {
-		// In the template each quote of the body is two bytes.
-		if text, ok := jsonText(f.widgets(1000)).(string); ok {
-			room -= len(text) + strings.Count(text, `"`)
-		}
-	}
-	return room >= 0
+	return len(text) + strings.Count(text, `"`)
 }
 
 func bitOf(f spec.Fleet, n int) int {

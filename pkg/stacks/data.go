@@ -202,7 +202,8 @@ func (p *platform) cache(s *stack) {
 	s.cause("spec.cache", id)
 	s.cause("spec.cache.nodeType", id+".Properties.CacheNodeType")
 	s.cause("spec.cache.engineVersion", id+".Properties.EngineVersion")
-	s.cause("spec.cache.encryption", "Redis", "RedisEncrypted")
+	s.cause("spec.cache.encryption", "Redis", "RedisEncrypted", "RedisEndpointParameter",
+		"Outputs.RedisEndpoint", "Outputs.RedisClusterId")
 	s.output("RedisEndpoint", "Address of Redis", endpoint)
 	s.output("RedisSecretArn", "Secret of the Redis AUTH token", cfn.LogicalRef("RedisSecret"))
 	s.output("RedisClusterId", "Cache cluster that the metrics of Redis carry", p.redisCluster(id))

@@ -130,7 +130,7 @@ func (f fleet) userData() any {
 		assign("active_bundle_parameter", f.fleetParameter(f.Fleet, "active_bundle")),
 		assign("models_bucket", cfn.StackOutput(f.data(), "ModelsBucketName")),
 		assign("api_base_url", cfn.StackOutput(f.compute(), "ApiBaseUrl")),
-		script(workerBootScript),
+		f.boot,
 	)
 }
 

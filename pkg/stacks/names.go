@@ -15,8 +15,9 @@ var stages = [...]string{"production", "staging"}
 // is derived here, from the platform's own name ("bp" in the comments).
 type platform struct {
 	spec.Platform
-	set spec.Set
-	off map[string]int // security rules that the spec turns off, by their place in its list
+	set  spec.Set
+	boot string         // the workers' boot script without its comments
+	off  map[string]int // security rules that the spec turns off, by their place in its list
 }
 
 func (p *platform) network() string   { return p.Name + "-network" }

@@ -127,6 +127,8 @@ func (p *platform) natGateways(s *stack) {
 		private = append(private, cfn.LogicalRef(subnetOutput(spec.SubnetPrivate, n+1)))
 	}
 	s.output("PrivateSubnets", "Private subnets, for people", commas(private))
+	s.cause("spec.network.natGateways", "Outputs.NatGatewayIds")
+	s.cause("spec.network.availabilityZones", "Outputs.PrivateSubnets")
 }
 
 func commas(values list) any {

@@ -19,7 +19,7 @@ type Options struct {
 // whatever the order of their documents. It fails only on specs that
 // spec.Load would have refused.
 func Render(set spec.Set, opts Options) (plan.Desired, error) {
-	p := &platform{Platform: set.Platform, set: set, off: map[string]int{}}
+	p := &platform{Platform: set.Platform, set: set, boot: script(workerBootScript), off: map[string]int{}}
 	for i, e := range p.Exceptions {
 		p.off[e.Rule] = i
 	}

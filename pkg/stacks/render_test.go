@@ -18,7 +18,7 @@ import (
 
 // TestRenderIsDeterministic: 1,000 renders, documents in any order, equal bytes.
 func TestRenderIsDeterministic(t *testing.T) {
-	set := many(12)
+	set := many(4)
 	set.Bundles = []spec.Bundle{bundle("one"), bundle("two")}
 	set.Fleets[0].Bundle, set.Fleets[3].Bundle = "one", "two"
 	set.Stacks = []spec.Stack{userStack("extra-a"), userStack("extra-b")}

@@ -46,6 +46,7 @@ func (p *platform) backendRoles(s *stack) {
 	}
 	s.add("BackendTaskRole", role(ecsTasks, "What the backend may do", append(statements, exec("BackendLogs")...)...))
 
+	s.cause("spec.cache.encryption", "BackendExecutionRole.Properties.Policies")
 	secrets := list{data("LaravelKeyArn"), data("OAuthSecretsArn"), data("DatabaseSecretArn"), data("AssetOpsSecretArn")}
 	if p.Cache.Encryption {
 		secrets = append(secrets, data("RedisSecretArn"))

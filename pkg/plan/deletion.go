@@ -16,6 +16,7 @@ type doomed struct {
 	release []string // retained resources that are not kept, logical ids
 	needs   []string // stacks that it depends on, from its metadata
 	users   []StepID // steps that must come first: deletions of its users, their updates
+	reason  string
 	blocked *problem
 }
 
@@ -76,10 +77,6 @@ func (c *computation) deletions(all map[string]*doomed) error {
 func (c *computation) deletion(d *doomed) StepID {
 	live := d.live
 	switch {
-	case live.Status == "DELETE_IN_PROGRESS":
-		c.find(Finding{Severity: SeverityNote, Code: "stack-busy", Target: live.Name,
-			Message: fmt.Sprintf("stack %s is being deleted already", live.Name)})
-		return ""
 	case live.Status == "REVIEW_IN_PROGRESS":
 		d.action.Recover, d.action.Doing = RecoverSweep, "only a change set that never ran is there"
 		d.live.Protected = false // it holds nothing, and nobody asked
@@ -93,7 +90,12 @@ func (c *computation) deletion(d *doomed) StepID {
 	}
 	also := append([]StepID(nil), d.users...)
 	base := FingerprintStack(&live)
-	if d.action.Class == StatusBusy {
+	leaving := live.Status == "DELETE_IN_PROGRESS"
+	switch {
+	case leaving:
+		// Nothing is left to consent to, but what it uses must wait for its end.
+		d.release, live.Protected = nil, false
+	case d.action.Class == StatusBusy:
 		d.blocked = &problem{code: "stack-busy", target: live.Name,
 			reason:  fmt.Sprintf("stack %s is busy: %s (%s)", live.Name, d.action.Doing, live.Status),
 			command: "aws cloudformation describe-stack-events --stack-name " + live.Name}
@@ -109,11 +111,13 @@ func (c *computation) deletion(d *doomed) StepID {
 		ID: ID(KindStack, live.Name), Kind: KindStack, Target: live.Name, Action: ActionDelete, Base: base, Source: d.source,
 		Body:     Body{Stack: &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform}},
 		Changes:  d.changes(),
-		Reason:   "the specs do not have the stack",
+		Reason:   d.reason,
 		Rollback: "none: what is deleted is made anew by applying a revision that has it; what is kept would be in the way then",
 	}
 	step.Risk, step.Approvals = d.risk(step.Changes)
-	if a, capacity, ok := c.capacity(live.Name, *live.Template, &live, nil); ok {
+	if leaving {
+		step.Approvals, step.Reason = nil, "the stack is being deleted already; apply waits for its end"
+	} else if a, capacity, ok := c.capacity(live.Name, *live.Template, &live, nil); ok {
 		step.Approvals = append(step.Approvals, a)
 		step.Body.Stack.Capacity = capacity
 		step.Risk += "; " + a.Why

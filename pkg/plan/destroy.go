@@ -102,7 +102,7 @@ func (c *computation) destroy(o DestroyOptions) error {
 			c.find(Finding{Severity: SeverityError, Code: "unknown-status", Target: live.Name,
 				Message: fmt.Sprintf("stack %s has the status %q, which this version of reconcile does not know", live.Name, live.Status)})
 		default:
-			all[live.Name] = &doomed{live: live, action: a, source: sources[live.Name], blocked: stillUsed(live, owned, selected)}
+			all[live.Name] = &doomed{live: live, action: a, source: sources[live.Name], reason: "it is to be destroyed", blocked: stillUsed(live, owned, selected)}
 		}
 	}
 	if err := releases(all, o.Resources); err != nil {
@@ -110,11 +110,6 @@ func (c *computation) destroy(o DestroyOptions) error {
 	}
 	if err := c.deletions(all); err != nil {
 		return err
-	}
-	for id, s := range c.steps {
-		if s.Action == ActionDelete {
-			c.steps[id].Reason = "it is to be destroyed"
-		}
 	}
 	c.destroyParameters(o.Select, all, fleets)
 	c.keptNote(all)

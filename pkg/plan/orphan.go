@@ -25,7 +25,7 @@ func (c *computation) orphans() {
 				Message: fmt.Sprintf("stack %s has the status %q, which this version of reconcile does not know", name, live.Status)})
 			continue
 		}
-		d := &doomed{live: live, action: action}
+		d := &doomed{live: live, action: action, reason: "the specs do not have the stack"}
 		for _, user := range c.d.Stacks {
 			if st := c.stacks[user.Name]; st.mode == modeUpdate && uses(st, name) {
 				d.users = append(d.users, ID(KindStack, user.Name))
@@ -36,8 +36,8 @@ func (c *computation) orphans() {
 	if err := c.deletions(all); err != nil {
 		c.find(Finding{Severity: SeverityError, Code: "cycle", Target: "stacks", Message: err.Error()})
 	}
-	c.massDeletion(all, owned)
 	c.renames(all)
+	c.massDeletion(all, owned)
 }
 
 // uses tells whether the deployed template reads another stack.
@@ -54,6 +54,11 @@ func uses(st *stackState, name string) bool {
 // massDeletion refuses an empty or sharply smaller platform unless every
 // single deletion was approved by its name.
 func (c *computation) massDeletion(all map[string]*doomed, owned int) {
+	for name, d := range all {
+		if d.live.Status == "DELETE_IN_PROGRESS" {
+			delete(all, name) // nobody can stop it any more
+		}
+	}
 	limit := max(1, owned/10)
 	if len(all) == 0 || len(all) <= limit && len(c.d.Stacks) > 0 {
 		return

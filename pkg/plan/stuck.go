@@ -12,12 +12,18 @@ func (c *computation) busyStack(st *stackState, r *resolver, a StatusAction) {
 	if !live.Described {
 		c.more.templates[live.Name] = true
 	}
+	ours := strings.HasPrefix(live.Token, tokenPrefix)
+	if ours && live.Status == "DELETE_IN_PROGRESS" {
+		name := live.Name
+		c.createStack(st, r, FingerprintStack(nil)).Reason = fmt.Sprintf("an earlier run of reconcile is still deleting stack %s; apply waits for it", name)
+		return
+	}
 	action, base := ActionUpdate, FingerprintStack(live)
 	st.mode = modeUnchanged
 	if strings.HasPrefix(live.Status, "CREATE") || strings.HasPrefix(live.Status, "ROLLBACK") || strings.HasPrefix(live.Status, "DELETE") {
 		action, st.mode = ActionCreate, modeCreate
 	}
-	if strings.HasPrefix(live.Token, tokenPrefix) && live.Status != "DELETE_IN_PROGRESS" {
+	if ours {
 		step := c.addStack(st, r, action, nil, base, nil)
 		step.Reason = fmt.Sprintf("an earlier run of reconcile is still at work (%s); apply waits for it, then looks whether anything is left to do", live.Status)
 		return

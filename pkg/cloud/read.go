@@ -46,7 +46,7 @@ func (c *Cloud) Read(ctx context.Context, d plan.Desired, sel plan.Selection) (p
 	if err != nil {
 		return plan.Live{}, err
 	}
-	r := newReader(c, account)
+	r := newReader(c, account, d)
 	if err := r.read(ctx, r.unasked(want), true); err != nil {
 		return plan.Live{}, err
 	}
@@ -68,7 +68,7 @@ func (c *Cloud) ReadDestroy(ctx context.Context, d plan.Desired, o plan.DestroyO
 	if !c.isPlace(account, d.Target) {
 		return plan.Live{Account: account, Region: c.region}, nil
 	}
-	r := newReader(c, account)
+	r := newReader(c, account, d)
 	r.live.Parameters = nil // not read yet, which DestroyReads looks at
 	if err := r.read(ctx, plan.ReadSet{}, true); err != nil {
 		return plan.Live{}, err
@@ -107,6 +107,8 @@ func (r *reader) rounds(ctx context.Context, ask func() (plan.ReadSet, error)) e
 type reader struct {
 	cloud   *Cloud
 	account string
+	owner   string            // the Platform
+	desired map[string]bool   // names of stacks
 	asked   map[string]bool   // "kind name" of everything asked for
 	owners  map[string]string // of parameters, by name
 
@@ -115,8 +117,12 @@ type reader struct {
 	foreign []string // stacks whose template is not JSON
 }
 
-func newReader(c *Cloud, account string) *reader {
-	return &reader{cloud: c, account: account, asked: map[string]bool{}, owners: map[string]string{}, live: plan.Live{
+func newReader(c *Cloud, account string, d plan.Desired) *reader {
+	desired := make(map[string]bool, len(d.Stacks))
+	for _, s := range d.Stacks {
+		desired[s.Name] = true
+	}
+	return &reader{cloud: c, account: account, owner: d.Target.Platform, desired: desired, asked: map[string]bool{}, owners: map[string]string{}, live: plan.Live{
 		Account:         account,
 		Region:          c.region,
 		Stacks:          map[string]plan.LiveStack{},
@@ -171,15 +177,15 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 	if r.live.Parameters == nil && (len(s.Parameters) > 0 || s.OwnedBy != "") {
 		r.live.Parameters = map[string]plan.LiveParameter{}
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	described := map[string]plan.LiveStack{}
 	if index {
-		g.Go(func() error { return r.index(ctx) })
+		g.Go(func() error { return r.index(inner) })
 	}
-	r.outputs(ctx, g, s.StackOutputs, described)
-	r.names(ctx, g, s)
-	r.extras(ctx, g, s)
+	r.outputs(inner, g, s.StackOutputs, described)
+	r.names(inner, g, s)
+	r.extras(inner, g, s)
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -192,7 +198,33 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 			r.live.Parameters[name] = p
 		}
 	}
+	if index {
+		if err := r.tokens(ctx); err != nil {
+			return err
+		}
+	}
 	return r.stacks(ctx, s.Stacks)
+}
+
+// tokens reads whose operation runs on the stacks that are busy and concern us.
+func (r *reader) tokens(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(stacksAtOnce)
+	for _, name := range sortedKeys(r.live.Stacks) {
+		s := r.live.Stacks[name]
+		if !busy(s.Status) || s.Marker.Owner != r.owner && !r.desired[name] {
+			continue
+		}
+		g.Go(func() error {
+			token, err := r.cloud.newestToken(ctx, s.ID)
+			if err != nil {
+				return err
+			}
+			s.Token = token
+			return merge(r, r.live.Stacks, map[string]plan.LiveStack{name: s}, nil)
+		})
+	}
+	return g.Wait()
 }
 
 func (r *reader) index(ctx context.Context) error {
@@ -239,7 +271,7 @@ func (r *reader) outputs(ctx context.Context, g *errgroup.Group, names []string,
 // withRead keeps what was read of a stack beside its description.
 func withRead(described, before plan.LiveStack) plan.LiveStack {
 	if before.ID == described.ID {
-		described.Template, described.Resources = before.Template, before.Resources
+		described.Template, described.Resources, described.Token = before.Template, before.Resources, before.Token
 	}
 	return described
 }
@@ -403,7 +435,7 @@ func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, e
 		if err != nil || d == nil {
 			return plan.LiveStack{}, err
 		}
-		s = *d
+		s = withRead(*d, s)
 	}
 	if !hasTemplate(s.Status) {
 		s.Template, s.Resources = &cfn.Template{}, map[string]plan.LiveResource{}

@@ -222,8 +222,8 @@ func (f *fleetAccount) add(t *testing.T, s plan.Stack) {
 		t.Fatal(err)
 	}
 	f.d.Stacks = append(f.d.Stacks, s)
-	f.stacks = append(f.stacks, fmt.Sprintf(`<member><StackName>%s</StackName><StackId>arn:aws:cloudformation:us-east-1:%s:stack/%[1]s/id</StackId><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-23T10:00:00Z</CreationTime><TemplateDescription>%s</TemplateDescription></member>`,
-		s.Name, account, cfn.Seal(resolved, "bp", digest, "").Description))
+	f.stacks = append(f.stacks, fmt.Sprintf(`<member><StackName>%s</StackName><StackId>arn:aws:cloudformation:us-east-1:%s:stack/%s/id</StackId><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-23T10:00:00Z</CreationTime><TemplateDescription>%s</TemplateDescription></member>`,
+		s.Name, account, s.Name, cfn.Seal(resolved, "bp", digest, "").Description))
 }
 
 // cut is one page of a list.
@@ -344,10 +344,78 @@ func TestCallBoundOfAnUnchangedPlan(t *testing.T) {
 					t.Errorf("live has %d stacks, %d groups, %d launch templates, %d parameters", len(live.Stacks), len(live.Groups), len(live.LaunchTemplates), len(live.Parameters))
 				}
 				p, err := plan.Compute(f.d, live, plan.Options{})
-				if err != nil || !p.Empty() {
-					t.Errorf("the plan of an unchanged account has %d steps, %v", len(p.Steps), err)
+				if err != nil || !p.Empty() || len(p.Findings) > 0 {
+					t.Errorf("the plan of an unchanged account has %d steps and findings %+v, %v", len(p.Steps), p.Findings, err)
 				}
 			})
 		})
 	}
+}
+
+// Whose operation runs is read for the stacks that concern us, and for no other.
+func TestReadSaysWhoseOperationRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleetAccount(t, 1)
+		busy := func(s string) string { return strings.Replace(s, "CREATE_COMPLETE", "UPDATE_IN_PROGRESS", 1) }
+		f.stacks[1] = busy(f.stacks[1])
+		f.stacks = append(f.stacks, busy(stackXML("somebody-elses", "arn:aws:cloudformation:us-east-1:123456789012:stack/somebody-elses/id", "CREATE_COMPLETE", "")))
+		h := f.handlers()
+		h["GetTemplate"] = always(query("GetTemplate", `<TemplateBody>{"Resources":{}}</TemplateBody>`))
+		h["ListStackResources"] = always(query("ListStackResources", ""))
+		h["DescribeStackEvents"] = func(a ask) answer {
+			return answer{body: query("DescribeStackEvents", "<StackEvents><member><EventId>1</EventId><StackId>x</StackId><StackName>x</StackName><Timestamp>2026-11-23T10:00:00Z</Timestamp><ClientRequestToken>rc-7</ClientRequestToken></member></StackEvents>")}
+		}
+		c, w := open(t, h)
+		live, err := c.Read(t.Context(), f.d, plan.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for name, s := range live.Stacks {
+			got[name] = s.Token
+		}
+		want := map[string]string{"bp-network": "", "bp-gpu-fleet-staging-f00000": "rc-7", "somebody-elses": ""}
+		if diff := cmp.Diff(want, got); diff != "" || w.count("DescribeStackEvents") != 1 {
+			t.Errorf("%d event reads (-want +got)\n%s", w.count("DescribeStackEvents"), diff)
+		}
+	})
+}
+
+// A stack whose digest differs is read whole, in the second phase only.
+func TestReadLooksCloserWhereTheDigestDiffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleetAccount(t, 3)
+		name := f.d.Stacks[2].Name
+		f.d.Stacks[2].Template.Resources["Group"].Properties["MaxSize"] = "5"
+		h := f.handlers()
+		one := h["DescribeStacks"]
+		h["DescribeStacks"] = func(a ask) answer {
+			if strings.Contains(a.str("StackName"), "fleet") {
+				return answer{body: query("DescribeStacks", "<Stacks>"+strings.ReplaceAll(f.stacks[2], "TemplateDescription", "Description")+"</Stacks>")}
+			}
+			return one(a)
+		}
+		h["GetTemplate"] = always(query("GetTemplate", `<TemplateBody>{"Resources":{"Group":{"Type":"AWS::AutoScaling::AutoScalingGroup"}}}</TemplateBody>`))
+		h["ListStackResources"] = func(a ask) answer {
+			if a.str("NextToken") == "" {
+				return answer{body: query("ListStackResources", `<NextToken>2</NextToken><StackResourceSummaries><member><LogicalResourceId>Group</LogicalResourceId><PhysicalResourceId>asg</PhysicalResourceId><ResourceType>AWS::AutoScaling::AutoScalingGroup</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member></StackResourceSummaries>`)}
+			}
+			return answer{body: query("ListStackResources", `<StackResourceSummaries><member><LogicalResourceId>Template</LogicalResourceId><PhysicalResourceId>lt</PhysicalResourceId><ResourceType>AWS::EC2::LaunchTemplate</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member></StackResourceSummaries>`)}
+		}
+		c, w := open(t, h)
+		live, err := c.Read(t.Context(), f.d, plan.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range live.Stacks {
+			if (s.Template != nil) != (s.Name == name) || (len(s.Resources) == 2) != (s.Name == name) {
+				t.Errorf("%s: template %v, %d resources", s.Name, s.Template, len(s.Resources))
+			}
+		}
+		for op, n := range map[string]int{"GetTemplate": 1, "ListStackResources": 2, "DescribeStacks": 2} {
+			if got := w.count(op); got != n {
+				t.Errorf("%s: %d calls, want %d", op, got, n)
+			}
+		}
+	})
 }

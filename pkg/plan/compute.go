@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
 )
 
 // NotReadError says that Compute was given less than More asked for.
@@ -158,6 +159,11 @@ func (c *computation) misplaced() bool {
 }
 
 func (c *computation) find(f Finding) { c.findings = append(c.findings, f) }
+
+// tell reports what blocks a step.
+func (c *computation) tell(p *problem, source spec.Source) {
+	c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: source})
+}
 
 func (c *computation) node(n *node) {
 	switch n.kind {

@@ -132,7 +132,7 @@ func (c *computation) block(s *Step, p *problem) {
 		return
 	}
 	s.Blocked = p.blocked()
-	c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: s.Source})
+	c.tell(p, s.Source)
 }
 
 // lastRites plans the deletion of a stack whose deletion is its recovery.

@@ -13,6 +13,10 @@ const maxValue = 4096
 // placeholder is what the system before this one wrote as a fleet's secret.
 const placeholder = "CHANGE_ME_AFTER_DEPLOY"
 
+// noBundle is what an active_bundle pointer says while there is none
+// (facts: contracts): it is created so, and moved when the manifest is there.
+const noBundle = "none"
+
 const secureString = "SecureString"
 
 // paramState is the value that a parameter of the specs has after the plan.
@@ -50,6 +54,12 @@ func (c *computation) parameter(p *Parameter, n *node) {
 	action := ActionUpdate
 	if !exists {
 		action = ActionCreate
+		if missing := c.lacksObject(p); missing != nil {
+			c.tell(missing, p.Source)
+			waiting := *p
+			waiting.Value, waiting.Object = noBundle, ""
+			p, value, known = &waiting, noBundle, true
+		}
 	}
 	c.values[p.Name] = paramState{value, known && p.Type != secureString}
 	c.addParameter(p, n, r, live, action, known, value, nil)
@@ -128,7 +138,7 @@ func (c *computation) addParameter(p *Parameter, n *node, r *resolver, live Live
 	}
 	if blocked != nil {
 		step.Blocked = blocked.blocked()
-		c.find(Finding{Severity: SeverityWarning, Code: blocked.code, Target: blocked.target, Message: blocked.reason, Command: blocked.command, Source: p.Source})
+		c.tell(blocked, p.Source)
 	}
 	c.add(n, step)
 }

@@ -43,7 +43,7 @@ func (c *computation) secret(s *Secret, n *node) {
 	}
 	if p != nil {
 		step.Blocked = p.blocked()
-		c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: s.Source})
+		c.tell(p, s.Source)
 	}
 	c.add(n, step)
 }

@@ -358,7 +358,7 @@ func (c *computation) addStack(st *stackState, r *resolver, a Action, changes []
 	}
 	if p != nil {
 		step.Blocked = p.blocked()
-		c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: s.Source})
+		c.tell(p, s.Source)
 	}
 	c.add(st.node, step, also...)
 	return c.steps[step.ID]

@@ -53,7 +53,7 @@ func (c *computation) stuckStack(st *stackState, r *resolver, a StatusAction) {
 				live.Name, strings.Join(kept, ", ")),
 			command: "aws cloudformation list-stack-resources --stack-name " + live.Name}
 		step.Blocked = p.blocked()
-		c.find(Finding{Severity: SeverityWarning, Code: p.code, Target: p.target, Message: p.reason, Command: p.command, Source: step.Source})
+		c.tell(&p, step.Source)
 	}
 	var first []StepID
 	if a.Absent && live.Protected {

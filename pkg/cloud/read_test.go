@@ -254,7 +254,12 @@ func (f *fleetAccount) handlers() map[string]func(ask) answer {
 		},
 		"DescribeStacks": func(a ask) answer {
 			outputs := `<Outputs><member><OutputKey>VpcId</OutputKey><OutputValue>vpc-1</OutputValue></member></Outputs></member>`
-			return answer{body: query("DescribeStacks", "<Stacks>"+strings.Replace(strings.Replace(f.stacks[0], "TemplateDescription", "Description", 2), "</member>", outputs, 1)+"</Stacks>")}
+			for _, s := range f.stacks {
+				if strings.Contains(s, "<StackName>"+stackName(a.str("StackName"))+"</StackName>") {
+					return answer{body: query("DescribeStacks", "<Stacks>"+strings.Replace(strings.ReplaceAll(s, "TemplateDescription", "Description"), "</member>", outputs, 1)+"</Stacks>")}
+				}
+			}
+			return refuse("ValidationError", "Stack with id "+a.str("StackName")+" does not exist")
 		},
 		"GetParameters": func(a ask) answer {
 			var found []string
@@ -388,13 +393,6 @@ func TestReadLooksCloserWhereTheDigestDiffers(t *testing.T) {
 		name := f.d.Stacks[2].Name
 		f.d.Stacks[2].Template.Resources["Group"].Properties["MaxSize"] = "5"
 		h := f.handlers()
-		one := h["DescribeStacks"]
-		h["DescribeStacks"] = func(a ask) answer {
-			if strings.Contains(a.str("StackName"), "fleet") {
-				return answer{body: query("DescribeStacks", "<Stacks>"+strings.ReplaceAll(f.stacks[2], "TemplateDescription", "Description")+"</Stacks>")}
-			}
-			return one(a)
-		}
 		h["GetTemplate"] = always(query("GetTemplate", `<TemplateBody>{"Resources":{"Group":{"Type":"AWS::AutoScaling::AutoScalingGroup"}}}</TemplateBody>`))
 		h["ListStackResources"] = func(a ask) answer {
 			if a.str("NextToken") == "" {

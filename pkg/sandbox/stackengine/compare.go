@@ -3,8 +3,6 @@ package stackengine
 import (
 	"maps"
 	"slices"
-
-	"reconcile/pkg/awstype"
 )
 
 // comparison finds what a new template would change. It works on evaluated
@@ -22,7 +20,11 @@ import (
 //   - Fn::GetAtt of a resource that is changed in place is ResourceAttribute
 //     Dynamic, and listed without property values only.
 //   - Ref of such a resource is no change.
+//
+// The two views are two passes, because a resource that one view leaves out
+// does not move those that refer to it.
 type comparison struct {
+	values bool // the view with property values
 	e      *Engine
 	s      *Stack
 	old    *program // nil for a stack that does not exist yet
@@ -45,7 +47,7 @@ const (
 // compare lists the changes, sorted by logical id, and tells whether outputs
 // or stack tags change.
 func (e *Engine) compare(s *Stack, old, next *program, target *Deployment) (changes []Change, other bool, err error) {
-	c := &comparison{e: e, s: s, old: old, next: next, target: target, fate: map[string]int{}, params: map[string]bool{}}
+	c := &comparison{e: e, s: s, old: old, next: next, target: target, params: map[string]bool{}}
 	if old != nil {
 		for _, name := range keys(next.params) {
 			if !equal(old.params[name], next.params[name]) {
@@ -57,29 +59,46 @@ func (e *Engine) compare(s *Stack, old, next *program, target *Deployment) (chan
 	if err := c.checkTypes(); err != nil {
 		return nil, false, err
 	}
-	for _, id := range next.order {
-		change, ok, err := c.resource(id)
-		if err != nil {
-			return nil, false, err
-		}
-		if ok {
-			changes = append(changes, change)
-		}
+	valued, err := c.pass(true)
+	if err != nil {
+		return nil, false, err
 	}
-	for _, id := range keys(s.Resources) {
-		r := s.Resources[id]
-		if next.nodes[id] == nil && r.Status != "DELETE_COMPLETE" {
-			changes = append(changes, c.removal(r))
-		}
+	plain, err := c.pass(false)
+	if err != nil {
+		return nil, false, err
 	}
-	slices.SortFunc(changes, func(a, b Change) int {
-		if a.LogicalID < b.LogicalID {
-			return -1
+	for _, id := range keys(plain) {
+		change := plain[id]
+		if v, ok := valued[id]; ok {
+			view := v.Plain
+			change.Values, change.Before, change.After = &view, v.Before, v.After
 		}
-		return 1
-	})
+		changes = append(changes, change)
+	}
 	other, err = c.otherChanges()
 	return changes, other, err
+}
+
+// pass makes one view, by logical id.
+func (c *comparison) pass(values bool) (map[string]Change, error) {
+	c.values, c.fate = values, map[string]int{}
+	changes := map[string]Change{}
+	for _, id := range c.next.order {
+		change, ok, err := c.resource(id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			changes[id] = change
+		}
+	}
+	for _, id := range keys(c.s.Resources) {
+		r := c.s.Resources[id]
+		if c.next.nodes[id] == nil && r.Status != "DELETE_COMPLETE" {
+			changes[id] = c.removal(r)
+		}
+	}
+	return changes, nil
 }
 
 func (c *comparison) secrets(p *program, d *Deployment) []string {
@@ -136,22 +155,16 @@ func (c *comparison) resource(id string) (Change, bool, error) {
 	if r == nil || r.Status == "DELETE_COMPLETE" || r.Status == "CREATE_FAILED" {
 		c.fate[id] = fateAdded
 		change.Action = "Add"
-		change.Values = &Announcement{}
 		change.After = c.context(props, n.Metadata)
 		return change, true, nil
 	}
 	change.Action, change.PhysicalID = "Modify", r.PhysicalID
 	before := decode(r.Properties)
-	plain, values := c.details(id, r, n, before, props)
-	if len(plain) == 0 {
+	details := c.details(r, n, before, props)
+	if len(details) == 0 {
 		return change, false, nil
 	}
-	policy := replacePolicy(n)
-	change.Plain = announce(plain, policy, false)
-	if len(values) > 0 {
-		a := announce(values, policy, true)
-		change.Values = &a
-	}
+	change.Plain = announce(details, replacePolicy(n), c.values)
 	switch change.Plain.Replacement {
 	case "True":
 		c.fate[id] = fateReplaced
@@ -159,7 +172,7 @@ func (c *comparison) resource(id string) (Change, bool, error) {
 		c.fate[id] = fateMaybe
 	default:
 		c.fate[id] = fateChanged
-		if onlyAttributes(plain) {
+		if onlyAttributes(details) {
 			c.fate[id] = fateStays
 		}
 	}
@@ -189,10 +202,9 @@ func (c *comparison) removal(r *StackResource) Change {
 	case "":
 		policy = defaultPolicy(r.Type, decode(r.Properties))
 	}
-	a := Announcement{PolicyAction: policy}
 	return Change{
 		LogicalID: r.LogicalID, PhysicalID: r.PhysicalID, Type: r.Type, Action: "Remove",
-		Plain: a, Values: &a, Before: c.context(decode(r.Properties), nil),
+		Plain: Announcement{PolicyAction: policy}, Before: c.context(decode(r.Properties), nil),
 	}
 }
 
@@ -272,9 +284,4 @@ func (c *comparison) context(props map[string]any, metadata any) string {
 		m["Metadata"] = metadata
 	}
 	return string(compact(m))
-}
-
-func stackTagsApply(typeName string) (awstype.Type, bool) {
-	t, ok := awstype.Lookup(typeName)
-	return t, ok && t.TagProperty != ""
 }

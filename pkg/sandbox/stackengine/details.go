@@ -11,29 +11,28 @@ import (
 
 // details says why a resource changes: without property values one entry per
 // property and cause, with them one per path and cause.
-func (c *comparison) details(id string, r *StackResource, n *node, before, after map[string]any) (plain, values []ChangeDetail) {
+func (c *comparison) details(r *StackResource, n *node, before, after map[string]any) []ChangeDetail {
 	t, _ := awstype.Lookup(n.Type)
+	var out []ChangeDetail
 	for _, d := range differences("", before, after) {
-		for _, cause := range c.causes(id, n, d) {
-			detail := c.detail(t, d, cause)
-			if cause.in != inPlain {
-				values = append(values, detail)
-			}
-			if cause.in != inValues {
-				plain = addPlain(plain, detail)
-			}
+		for _, cause := range c.causes(n, d) {
+			out = c.add(out, c.detail(t, d, cause))
 		}
 	}
-	for _, detail := range c.dynamic(t, n) {
-		plain = addPlain(plain, detail)
+	if !c.values {
+		for _, detail := range c.dynamic(t, n) {
+			out = c.add(out, detail)
+		}
 	}
-	attributes := c.attributes(t, r, n)
-	return append(plain, attributes...), append(values, attributes...)
+	return append(out, c.attributes(t, r, n)...)
 }
 
-// addPlain adds a detail without path and values, once; of two that differ in
-// RequiresRecreation the more impactful stays.
-func addPlain(list []ChangeDetail, d ChangeDetail) []ChangeDetail {
+// add appends a detail. Without property values it has no path and is told
+// once; of two that differ in RequiresRecreation the more impactful stays.
+func (c *comparison) add(list []ChangeDetail, d ChangeDetail) []ChangeDetail {
+	if c.values {
+		return append(list, d)
+	}
 	d.Path, d.Kind, d.Before, d.After = "", "", nil, nil
 	for i, have := range list {
 		if have.Name != d.Name || have.Attribute != d.Attribute || have.Source != d.Source || have.Causing != d.Causing || have.Evaluation != d.Evaluation {
@@ -51,50 +50,39 @@ func impact(recreation string) int {
 	return slices.Index([]string{"Never", "Conditionally", "Always"}, recreation)
 }
 
-// cause is why a value differs, and in which of the two views it is told.
-type cause struct {
-	source, causing, evaluation string
-	in                          int
-}
+// cause is why a value differs.
+type cause struct{ source, causing, evaluation string }
 
-const (
-	inBoth = iota
-	inPlain
-	inValues
+var (
+	directly    = cause{"DirectModification", "", "Static"}
+	dynamically = cause{"DirectModification", "", "Dynamic"}
 )
 
-func (c *comparison) causes(id string, n *node, d difference) []cause {
-	var out []cause
-	raw := rawAt(n.props, d.path)
-	beside := false
-	c.eachReference(raw, func(r reference, isParameter bool) {
+func (c *comparison) causes(n *node, d difference) []cause {
+	var parameters, resources []cause
+	c.eachReference(rawAt(n.props, d.path), func(r reference, isParameter bool) {
 		switch {
 		case isParameter:
 			if c.params[r.logical] {
-				out = append(out, cause{"ParameterReference", r.logical, "Static", inBoth})
-				if !beside {
-					out = append(out, cause{"DirectModification", "", "Dynamic", inPlain})
-					beside = true
-				}
+				parameters = append(parameters, cause{"ParameterReference", r.logical, "Static"})
 			}
-		case c.fate[r.logical] == fateReplaced || c.fate[r.logical] == fateMaybe:
-			evaluation := "Static"
-			if c.fate[r.logical] == fateMaybe {
-				evaluation = "Dynamic"
-			}
-			out = append(out, r.cause(evaluation, inBoth))
+		case c.fate[r.logical] == fateReplaced:
+			resources = append(resources, r.cause("Static"))
+		case c.fate[r.logical] == fateMaybe:
+			resources = append(resources, r.cause("Dynamic"))
 		}
 	})
-	if slices.ContainsFunc(out, func(c cause) bool { return strings.HasPrefix(c.source, "Resource") }) {
-		return append(out, cause{"DirectModification", "", "Dynamic", inValues})
+	out := append(parameters, resources...)
+	switch {
+	case len(resources) > 0 && c.values, len(parameters) > 0 && !c.values:
+		out = append(out, dynamically)
+	case len(out) > 0:
+	case unknown(d.after):
+		out = append(out, dynamically)
+	default:
+		out = append(out, directly)
 	}
-	if len(out) > 0 {
-		return dedupe(out)
-	}
-	if unknown(d.after) {
-		return []cause{{"DirectModification", "", "Dynamic", inBoth}}
-	}
-	return []cause{{"DirectModification", "", "Static", inBoth}}
+	return dedupe(out)
 }
 
 func dedupe(list []cause) []cause {
@@ -107,11 +95,11 @@ func dedupe(list []cause) []cause {
 	return out
 }
 
-func (r reference) cause(evaluation string, in int) cause {
+func (r reference) cause(evaluation string) cause {
 	if r.attribute == "" {
-		return cause{"ResourceReference", r.logical, evaluation, in}
+		return cause{"ResourceReference", r.logical, evaluation}
 	}
-	return cause{"ResourceAttribute", r.logical + "." + r.attribute, evaluation, in}
+	return cause{"ResourceAttribute", r.logical + "." + r.attribute, evaluation}
 }
 
 // dynamic lists the properties that read an attribute of a resource that
@@ -123,7 +111,7 @@ func (c *comparison) dynamic(t awstype.Type, n *node) []ChangeDetail {
 			if isParameter || r.attribute == "" || c.fate[r.logical] != fateChanged {
 				return
 			}
-			d := c.detail(t, difference{path: top}, r.cause("Dynamic", inPlain))
+			d := c.detail(t, difference{path: top}, r.cause("Dynamic"))
 			out = append(out, d)
 		})
 	}

@@ -17,9 +17,10 @@ import (
 
 // world is an engine in virtual time at AWS's pace.
 type world struct {
-	t   testing.TB
-	e   *stackengine.Engine
-	now time.Time
+	t    testing.TB
+	e    *stackengine.Engine
+	now  time.Time
+	seen int // events that events leaves out, see skipEvents
 }
 
 func newWorld(t testing.TB) *world {
@@ -149,6 +150,7 @@ func (w *world) events(stack string) string {
 		}
 	}
 	var b strings.Builder
+	all = all[:len(all)-w.seen]
 	first := *all[len(all)-1].Timestamp
 	for i := len(all) - 1; i >= 0; i-- {
 		ev := all[i]
@@ -162,6 +164,12 @@ func (w *world) events(stack string) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// skipEvents makes events leave out what has happened so far.
+func (w *world) skipEvents(stack string) {
+	w.t.Helper()
+	w.seen = strings.Count(w.events(stack), "\n")
 }
 
 // resources is the list of a stack's resources, one line each.

@@ -293,12 +293,12 @@ func (e *evaluator) blame(err error, rule, file string) {
 				break
 			}
 		}
-		format, args := one.Msg()
-		message := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
+		path := strings.Join(one.Path(), ".")
+		message := strings.ReplaceAll(strings.TrimPrefix(one.Error(), path+": "), "\n", " ")
 		if r := []rune(message); len(r) > 200 {
 			message = string(r[:200]) + "…"
 		}
-		e.result.Issues.add(at, strings.Join(one.Path(), "."), rule, message)
+		e.result.Issues.add(at, path, rule, message)
 	}
 }
 

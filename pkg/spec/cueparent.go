@@ -67,7 +67,7 @@ func childBlame(cmd *exec.Cmd, late bool, stdout, stderr *bounded) string {
 		return fmt.Sprintf("evaluating the CUE gives more than %d MB of values", childOutput>>20)
 	case code == exitMemory || bytes.Contains(stderr.b.Bytes(), []byte("out of memory")) || bytes.Contains(stderr.b.Bytes(), []byte("cannot allocate memory")):
 		return fmt.Sprintf("evaluating the CUE needs more than %d MB of memory", childHeap>>20)
-	case bytes.Contains(stderr.b.Bytes(), []byte("stack")):
+	case bytes.Contains(stderr.b.Bytes(), []byte("stack exceeds")):
 		return "evaluating the CUE nests too deep"
 	case late || code == exitTime || code == -1:
 		return fmt.Sprintf("evaluating the CUE takes more than %d seconds", childCPU)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -22,33 +23,35 @@ func kinds() []Kind { return []Kind{KindPlatform, KindFleet, KindBundle, KindSta
 
 // shape is pass 2: every document against the JSON Schema of its kind.
 func (l *loader) shape(docs []*document, templates *node) error {
-	validators := map[string]*validator{}
-	for _, k := range append(kinds(), fleetTemplatesKind) {
-		v, err := newValidator(string(k))
-		if err != nil {
-			return err
-		}
-		validators[string(k)] = v
-	}
+	validators := map[Kind]*validator{}
 	for _, d := range docs {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		v, ok := validators[string(d.kind)]
-		if !ok || d.kind == fleetTemplatesKind {
+		if !slices.Contains(kinds(), d.kind) {
 			l.unknownKind(d)
 			continue
+		}
+		v := validators[d.kind]
+		if v == nil {
+			var err error
+			if v, err = newValidator(string(d.kind)); err != nil {
+				return err
+			}
+			validators[d.kind] = v
 		}
 		l.issues = append(l.issues, v.check(string(d.kind), d.root)...)
 		d.value, _ = d.root.value(v.shape).(map[string]any)
 	}
 	if templates != nil {
-		l.issues = append(l.issues, validators[string(fleetTemplatesKind)].check(fleetTemplates, templates)...)
+		v, err := newValidator("fleet-templates")
+		if err != nil {
+			return err
+		}
+		l.issues = append(l.issues, v.check(fleetTemplates, templates)...)
 	}
 	return nil
 }
-
-const fleetTemplatesKind Kind = "fleet-templates"
 
 func (l *loader) unknownKind(d *document) {
 	var names []string

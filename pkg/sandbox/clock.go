@@ -45,6 +45,7 @@ func (s *Sandbox) advance(ctx context.Context, now time.Time) error {
 // attach gives every region that has stacks its engine.
 func (s *Sandbox) attach() error {
 	s.clock = s.account.Last
+	s.s3 = s.newS3()
 	for _, r := range s.account.Regions {
 		if r.Stacks != nil {
 			s.attachRegion(r)

@@ -1,5 +1,7 @@
 package sandbox
 
+import "reconcile/pkg/sandbox/stackengine"
+
 // The network is what stacks made of it: these operations show the engine's
 // own list, read-only. A VPC that nobody made does not exist.
 
@@ -7,6 +9,26 @@ package sandbox
 type networkItem struct {
 	id    string
 	props props
+}
+
+// item is what a stack made of a type, or left behind; nil when there is none.
+func (c *call) item(typeName, id string) *stackengine.Item {
+	if c.region.Stacks == nil {
+		return nil
+	}
+	return c.region.Stacks.Items[typeName+"|"+id]
+}
+
+// itemProps are an item's properties: live ones where they differ from the
+// stack's, else what its stack deployed.
+func (c *call) itemProps(item *stackengine.Item) props {
+	if len(item.Properties) > 0 {
+		return decodeProps(item.Properties)
+	}
+	if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
+		return decodeProps(s.Resources[item.LogicalID].Properties)
+	}
+	return props{}
 }
 
 // items lists what stacks made of a type, by id.
@@ -20,13 +42,7 @@ func (c *call) items(typeName string) []networkItem {
 		if item.Type != typeName {
 			continue
 		}
-		raw := item.Properties // live ones, where they differ from the stack's
-		if len(raw) == 0 {
-			if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
-				raw = s.Resources[item.LogicalID].Properties
-			}
-		}
-		out = append(out, networkItem{item.PhysicalID, decodeProps(raw)})
+		out = append(out, networkItem{item.PhysicalID, c.itemProps(item)})
 	}
 	return out
 }

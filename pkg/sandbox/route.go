@@ -66,6 +66,10 @@ func route(r *http.Request, body []byte, known map[string]*service) (request, pr
 	if !ok {
 		return request{}, guess, &Fail{Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token", Status: http.StatusForbidden}
 	}
+	if sc.service == "s3" {
+		req, err := s3Route(r, body)
+		return request{Service: "s3", Region: sc.region, S3: req}, protocolS3, err
+	}
 	svc := known[sc.service]
 	if svc == nil {
 		return request{}, guess, &Fail{Code: "UnknownService", Message: "the sandbox has no service " + sc.service, Status: http.StatusNotImplemented}

@@ -19,6 +19,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -60,6 +61,7 @@ type Sandbox struct {
 	account *account
 	store   *store // nil in memory
 	fresh   bool
+	s3      http.Handler
 	stale   bool // memory may differ from the file: read it again
 	clock   time.Time
 	closed  bool

@@ -26,6 +26,7 @@ type account struct {
 	Serial  int64     `json:"serial,omitempty"` // counts names that were drawn
 
 	Regions map[string]*region `json:"regions,omitempty"`
+	Buckets map[string]*bucket `json:"buckets,omitempty"`
 	Faults  []FaultRule        `json:"faults,omitempty"`
 }
 
@@ -38,6 +39,7 @@ type region struct {
 	Secrets         map[string]*secret         `json:"secrets,omitempty"`
 	LogGroups       map[string]*logGroup       `json:"logGroups,omitempty"`
 	Repositories    map[string]*repository     `json:"repositories,omitempty"`
+	Services        map[string]*ecsService     `json:"services,omitempty"` // by "cluster/name"
 	Groups          map[string]*group          `json:"groups,omitempty"`
 	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
 
@@ -45,7 +47,7 @@ type region struct {
 }
 
 func newAccount(id, regionName, seed string, bare bool, now time.Time) *account {
-	return &account{ID: id, Region: regionName, Seed: seed, Bare: bare, Created: now, Last: now, Regions: map[string]*region{}}
+	return &account{ID: id, Region: regionName, Seed: seed, Bare: bare, Created: now, Last: now, Regions: map[string]*region{}, Buckets: map[string]*bucket{}}
 }
 
 // in returns the state of a region, an empty one where nothing happened yet.
@@ -66,6 +68,7 @@ func (r *region) init() {
 	makeMap(&r.Secrets)
 	makeMap(&r.LogGroups)
 	makeMap(&r.Repositories)
+	makeMap(&r.Services)
 	makeMap(&r.Images)
 	makeMap(&r.LaunchTemplates)
 }
@@ -112,6 +115,7 @@ func decodeAccount(b []byte) (*account, error) {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
 	makeMap(&a.Regions)
+	makeMap(&a.Buckets)
 	for name, r := range a.Regions {
 		if r == nil {
 			return nil, fmt.Errorf("snapshot: region %s is null", name)

@@ -64,10 +64,10 @@ type traffic struct {
 	seed    string
 	serial  uint64
 	calls   map[string]int // "service.Operation"
-	buckets map[string]*bucket
+	buckets map[string]*tokenBucket
 }
 
-type bucket struct {
+type tokenBucket struct {
 	tokens float64
 	at     time.Time
 }
@@ -75,7 +75,7 @@ type bucket struct {
 func (t *traffic) init(o Options) {
 	t.seed = o.Seed
 	t.calls = map[string]int{}
-	t.buckets = map[string]*bucket{}
+	t.buckets = map[string]*tokenBucket{}
 }
 
 // requestID numbers requests; they differ between requests of one sandbox.
@@ -119,7 +119,7 @@ func (t *traffic) take(rates map[string]Rate, key string, now time.Time) bool {
 	}
 	b := t.buckets[key]
 	if b == nil {
-		b = &bucket{tokens: rate.Burst, at: now}
+		b = &tokenBucket{tokens: rate.Burst, at: now}
 		t.buckets[key] = b
 	}
 	b.tokens = min(rate.Burst, b.tokens+rate.PerSecond*now.Sub(b.at).Seconds())

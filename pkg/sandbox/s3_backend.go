@@ -1,0 +1,334 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"io"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+)
+
+// bucket is an S3 bucket of the account. Every object is a list of versions,
+// the oldest first; without versioning it has one, with an empty id.
+type bucket struct {
+	Name       string                 `json:"name"`
+	Region     string                 `json:"region"`
+	Created    time.Time              `json:"created"`
+	Versioning string                 `json:"versioning,omitempty"` // Enabled, Suspended or never set
+	Objects    map[string][]*s3Object `json:"objects,omitempty"`
+	Stack      string                 `json:"stack,omitempty"` // ARN of the stack that made it
+}
+
+type s3Object struct {
+	ID       string            `json:"id,omitempty"`
+	Body     []byte            `json:"body,omitempty"`
+	Meta     map[string]string `json:"meta,omitempty"`
+	Hash     string            `json:"md5,omitempty"`
+	Modified time.Time         `json:"modified"`
+	Marker   bool              `json:"deleteMarker,omitempty"`
+}
+
+// current is the object of a key as a plain GET sees it; nil when there is none.
+func (b *bucket) current(key string) *s3Object {
+	versions := b.Objects[key]
+	if len(versions) == 0 || versions[len(versions)-1].Marker {
+		return nil
+	}
+	return versions[len(versions)-1]
+}
+
+// put makes a version current. Without versioning it takes the place of the
+// version with no id.
+func (b *bucket) put(a *account, key string, o *s3Object) {
+	makeMap(&b.Objects)
+	if b.Versioning == string(gofakes3.VersioningEnabled) {
+		o.ID = a.draw("object")[:32]
+	} else {
+		b.Objects[key] = slices.DeleteFunc(b.Objects[key], func(v *s3Object) bool { return v.ID == "" })
+	}
+	b.Objects[key] = append(b.Objects[key], o)
+}
+
+// remove is a DELETE without a version: a marker where versions are kept.
+func (b *bucket) remove(a *account, key string, now time.Time) *s3Object {
+	if b.Versioning != "" {
+		marker := &s3Object{Marker: true, Modified: now}
+		b.put(a, key, marker)
+		return marker
+	}
+	delete(b.Objects, key)
+	return nil
+}
+
+// removeVersion takes one version away for good.
+func (b *bucket) removeVersion(key, id string) *s3Object {
+	if id == "null" {
+		id = ""
+	}
+	versions := b.Objects[key]
+	i := slices.IndexFunc(versions, func(v *s3Object) bool { return v.ID == id })
+	if i < 0 {
+		return nil
+	}
+	gone := versions[i]
+	b.Objects[key] = slices.Delete(versions, i, i+1)
+	if len(b.Objects[key]) == 0 {
+		delete(b.Objects, key)
+	}
+	return gone
+}
+
+// s3Backend keeps buckets in the account's state. It is called while the
+// sandbox serves one request.
+type s3Backend struct{ s *Sandbox }
+
+var (
+	_ gofakes3.Backend          = (*s3Backend)(nil)
+	_ gofakes3.VersionedBackend = (*s3Backend)(nil)
+)
+
+// s3Clock is the sandbox's clock as gofakes3 asks for it.
+type s3Clock struct{ s *Sandbox }
+
+// Now implements gofakes3.TimeSource.
+func (c s3Clock) Now() time.Time { return c.s.clock }
+
+// Since implements gofakes3.TimeSource.
+func (c s3Clock) Since(t time.Time) time.Duration { return c.s.clock.Sub(t) }
+
+func (d *s3Backend) bucket(name string) (*bucket, error) {
+	if b := d.s.account.Buckets[name]; b != nil {
+		return b, nil
+	}
+	return nil, gofakes3.BucketNotFound(name)
+}
+
+// ListBuckets implements gofakes3.Backend.
+func (d *s3Backend) ListBuckets() ([]gofakes3.BucketInfo, error) {
+	out := []gofakes3.BucketInfo{}
+	for _, name := range sortedKeys(d.s.account.Buckets) {
+		out = append(out, gofakes3.BucketInfo{Name: name, CreationDate: gofakes3.NewContentTime(d.s.account.Buckets[name].Created)})
+	}
+	return out, nil
+}
+
+// ListBucket implements gofakes3.Backend.
+func (d *s3Backend) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
+	b, err := d.bucket(name)
+	if err != nil {
+		return nil, err
+	}
+	if prefix == nil {
+		prefix = &gofakes3.Prefix{}
+	}
+	out := gofakes3.NewObjectList()
+	var n int64
+	last, lastPrefix := "", ""
+	for _, key := range sortedKeys(b.Objects) {
+		o := b.current(key)
+		var match gofakes3.PrefixMatch
+		if o == nil || !prefix.Match(key, &match) || key <= page.Marker || match.CommonPrefix && strings.HasPrefix(page.Marker, match.MatchedPart) {
+			continue
+		}
+		if match.CommonPrefix && match.MatchedPart == lastPrefix {
+			last = key
+			continue
+		}
+		if page.MaxKeys > 0 && n == page.MaxKeys {
+			out.IsTruncated, out.NextMarker = true, last
+			break
+		}
+		n++
+		last = key
+		if match.CommonPrefix {
+			lastPrefix = match.MatchedPart
+			out.AddPrefix(match.MatchedPart)
+			continue
+		}
+		out.Add(&gofakes3.Content{Key: key, LastModified: gofakes3.NewContentTime(o.Modified), ETag: `"` + o.Hash + `"`, Size: int64(len(o.Body)), StorageClass: gofakes3.StorageStandard})
+	}
+	return out, nil
+}
+
+// CreateBucket implements gofakes3.Backend.
+func (d *s3Backend) CreateBucket(name string) error {
+	if d.s.account.Buckets[name] != nil {
+		return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
+	}
+	d.s.account.Buckets[name] = &bucket{Name: name, Region: d.s.account.Region, Created: d.s.clock}
+	return nil
+}
+
+// BucketExists implements gofakes3.Backend.
+func (d *s3Backend) BucketExists(name string) (bool, error) {
+	return d.s.account.Buckets[name] != nil, nil
+}
+
+// DeleteBucket implements gofakes3.Backend.
+func (d *s3Backend) DeleteBucket(name string) error {
+	b, err := d.bucket(name)
+	if err != nil {
+		return err
+	}
+	if len(b.Objects) > 0 {
+		return gofakes3.ResourceError(gofakes3.ErrBucketNotEmpty, name)
+	}
+	return d.ForceDeleteBucket(name)
+}
+
+// ForceDeleteBucket implements gofakes3.Backend.
+func (d *s3Backend) ForceDeleteBucket(name string) error {
+	delete(d.s.account.Buckets, name)
+	return nil
+}
+
+// GetObject implements gofakes3.Backend.
+func (d *s3Backend) GetObject(name, key string, rng *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	b, err := d.bucket(name)
+	if err != nil {
+		return nil, err
+	}
+	o := b.current(key)
+	if o == nil {
+		return nil, gofakes3.KeyNotFound(key)
+	}
+	return b.object(key, o, rng, true)
+}
+
+// HeadObject implements gofakes3.Backend.
+func (d *s3Backend) HeadObject(name, key string) (*gofakes3.Object, error) {
+	b, err := d.bucket(name)
+	if err != nil {
+		return nil, err
+	}
+	o := b.current(key)
+	if o == nil {
+		return nil, gofakes3.KeyNotFound(key)
+	}
+	return b.object(key, o, nil, false)
+}
+
+// object shows a version as gofakes3 wants it.
+func (b *bucket) object(key string, o *s3Object, rng *gofakes3.ObjectRangeRequest, body bool) (*gofakes3.Object, error) {
+	hash, err := hex.DecodeString(o.Hash)
+	if err != nil {
+		return nil, err
+	}
+	out := &gofakes3.Object{Name: key, Metadata: maps.Clone(o.Meta), Size: int64(len(o.Body)), Hash: hash, IsDeleteMarker: o.Marker, VersionID: gofakes3.VersionID(o.ID)}
+	if b.Versioning != "" && o.ID == "" {
+		out.VersionID = "null"
+	}
+	data := []byte{}
+	if body {
+		data = o.Body
+		if out.Range, err = rng.Range(out.Size); err != nil {
+			return nil, err
+		}
+		if out.Range != nil {
+			data = data[out.Range.Start : out.Range.Start+out.Range.Length]
+		}
+	}
+	out.Contents = io.NopCloser(bytes.NewReader(data))
+	return out, nil
+}
+
+// PutObject implements gofakes3.Backend.
+func (d *s3Backend) PutObject(name, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
+	var result gofakes3.PutObjectResult
+	body, err := gofakes3.ReadAll(input, size)
+	if err != nil {
+		return result, err
+	}
+	b, err := d.bucket(name)
+	if err != nil {
+		return result, err
+	}
+	if conditions != nil {
+		if err := b.check(key, conditions); err != nil {
+			return result, err
+		}
+	}
+	sum := md5.Sum(body)
+	kept := maps.Clone(meta)
+	for _, header := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive", "X-Amz-Tagging"} {
+		delete(kept, header)
+	}
+	o := &s3Object{Body: body, Meta: kept, Hash: hex.EncodeToString(sum[:]), Modified: d.s.clock}
+	b.put(d.s.account, key, o)
+	result.VersionID = gofakes3.VersionID(o.ID)
+	return result, nil
+}
+
+// check is the condition of a conditional write. If-Match on an object that
+// does not exist is a 404 in S3, not a 412.
+func (b *bucket) check(key string, conditions *gofakes3.PutConditions) error {
+	o := b.current(key)
+	if conditions.IfMatch != nil && o == nil {
+		return gofakes3.KeyNotFound(key)
+	}
+	info := &gofakes3.ConditionalObjectInfo{Exists: o != nil}
+	if o != nil {
+		hash, err := hex.DecodeString(o.Hash)
+		if err != nil {
+			return err
+		}
+		info.Hash = hash
+	}
+	return gofakes3.CheckPutConditions(conditions, info)
+}
+
+// DeleteObject implements gofakes3.Backend.
+func (d *s3Backend) DeleteObject(name, key string) (gofakes3.ObjectDeleteResult, error) {
+	b, err := d.bucket(name)
+	if err != nil {
+		return gofakes3.ObjectDeleteResult{}, err
+	}
+	marker := b.remove(d.s.account, key, d.s.clock)
+	if marker == nil {
+		return gofakes3.ObjectDeleteResult{}, nil
+	}
+	return gofakes3.ObjectDeleteResult{IsDeleteMarker: true, VersionID: gofakes3.VersionID(marker.ID)}, nil
+}
+
+// DeleteMulti implements gofakes3.Backend.
+func (d *s3Backend) DeleteMulti(name string, keys ...string) (gofakes3.MultiDeleteResult, error) {
+	ids := make([]gofakes3.ObjectID, len(keys))
+	for i, key := range keys {
+		ids[i].Key = key
+	}
+	return d.DeleteMultiVersions(name, ids...)
+}
+
+// CopyObject implements gofakes3.Backend.
+func (d *s3Backend) CopyObject(fromBucket, fromKey, toBucket, toKey string, meta map[string]string) (gofakes3.CopyObjectResult, error) {
+	from, err := d.bucket(fromBucket)
+	if err != nil {
+		return gofakes3.CopyObjectResult{}, err
+	}
+	o := from.current(fromKey)
+	if o == nil {
+		return gofakes3.CopyObjectResult{}, gofakes3.KeyNotFound(fromKey)
+	}
+	kept := maps.Clone(o.Meta)
+	if strings.EqualFold(meta["X-Amz-Metadata-Directive"], "REPLACE") {
+		kept = meta
+	}
+	if _, err := d.PutObject(toBucket, toKey, kept, bytes.NewReader(o.Body), int64(len(o.Body)), nil); err != nil {
+		return gofakes3.CopyObjectResult{}, err
+	}
+	return gofakes3.CopyObjectResult{ETag: `"` + o.Hash + `"`, LastModified: gofakes3.NewContentTime(d.s.clock)}, nil
+}
+
+// sortVersions orders a key's versions as listings show them, the newest first.
+func sortVersions(versions []*s3Object) []*s3Object {
+	out := slices.Clone(versions)
+	slices.Reverse(out)
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Modified.After(out[j].Modified) })
+	return out
+}

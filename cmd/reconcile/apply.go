@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -104,13 +105,10 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 	if err := g.ask(yes); err != nil {
 		return err
 	}
-	o := report.Options{Color: g.colored(g.err)}
-	progress := report.NewProgress(g.err, report.ProgressOptions{
-		Options: o, Terminal: g.output == "text" && terminal(g.err), JSON: g.output == "json", Now: time.Now, Plan: p,
+	progress := report.NewProgress(g.progressTo(), report.ProgressOptions{
+		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json",
+		Columns: func() int { return columns(g.err) }, Now: time.Now, Plan: p,
 	})
-	if g.output == "json" {
-		progress = report.NewProgress(g.out, report.ProgressOptions{JSON: true, Now: time.Now, Plan: p})
-	}
 	result, err := apply.Run(ctx, p, s.cloud.Port(ctx), options, progress.Observe)
 	progress.Close()
 	if err != nil {
@@ -119,7 +117,7 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 	if g.output == "json" {
 		err = report.ResultJSON(g.out, p, result)
 	} else {
-		err = report.Result(g.out, p, result, report.Options{Color: g.colored(g.out)})
+		err = report.Result(g.out, p, result, g.style(g.out))
 	}
 	if err != nil {
 		return err
@@ -153,4 +151,12 @@ func (g *global) ask(yes bool) error {
 		return failWith(exitRefused, "not confirmed; nothing was changed")
 	}
 	return nil
+}
+
+// progressTo is stderr for people; events in JSON are part of the result.
+func (g *global) progressTo() io.Writer {
+	if g.output == "json" {
+		return g.out
+	}
+	return g.err
 }

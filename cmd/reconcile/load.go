@@ -19,7 +19,7 @@ func (g *global) load(ctx context.Context) (spec.Set, plan.Desired, error) {
 	set, desired, err := g.validated(ctx)
 	var issues spec.Issues
 	if errors.As(err, &issues) {
-		if err := report.Issues(g.err, issues, report.Options{Color: g.colored(g.err)}); err != nil {
+		if err := report.Issues(g.err, issues, g.style(g.err)); err != nil {
 			return set, desired, err
 		}
 		return set, desired, failWith(exitInvalid, "%s: %s", g.specs, counted(len(issues), "finding"))

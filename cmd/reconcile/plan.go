@@ -78,7 +78,8 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 }
 
 func (g *global) printPlan(p plan.Plan, verbose bool) error {
-	o := report.Options{Color: g.colored(g.out), Verbose: verbose}
+	o := g.style(g.out)
+	o.Verbose = verbose
 	switch g.output {
 	case "json":
 		return report.PlanJSON(g.out, p)

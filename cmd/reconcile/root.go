@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+
+	"reconcile/pkg/report"
 )
 
 // global are the flags that every command has.
@@ -58,7 +61,7 @@ what should be, AWS holds what is.`,
 	f.BoolVar(&g.stats, "stats", false, "print the AWS calls per API at the end")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(
-		newValidate(g), newRender(g), newSchema(g),
+		newInit(g), newValidate(g), newRender(g), newSchema(g),
 		newPlan(g), newApply(g), newDestroy(g), newStatus(g),
 		newVersion(g),
 	)
@@ -131,6 +134,24 @@ func (g *global) colored(w io.Writer) bool {
 		return false
 	}
 	return colorprofile.Detect(w, os.Environ()) > colorprofile.ASCII
+}
+
+// style is how text for people looks on w.
+func (g *global) style(w io.Writer) report.Options {
+	return report.Options{Color: g.colored(w), Width: columns(w), Source: os.ReadFile}
+}
+
+// columns is the width of the terminal behind w, 0 when it is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(f.Fd())
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // terminal tells whether w is a terminal that a person looks at.

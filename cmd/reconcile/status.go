@@ -53,7 +53,7 @@ live, in-service and largest capacity. Reading only.`,
 			if g.output == "json" {
 				return report.StatusJSON(g.out, v)
 			}
-			return report.Status(g.out, v, report.Options{Color: g.colored(g.out)})
+			return report.Status(g.out, v, g.style(g.out))
 		},
 	}
 	sel.bind(cmd)

@@ -32,7 +32,7 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			case "github":
 				err = report.IssuesGitHub(g.out, issues)
 			default:
-				err = report.Issues(g.out, issues, report.Options{Color: g.colored(g.out)})
+				err = report.Issues(g.out, issues, g.style(g.out))
 			}
 			if err != nil {
 				return err

@@ -90,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Cloud, error) {
 	cfg.RetryMaxAttempts = 0 // a number here would wrap our retryer
 	cfg.APIOptions = append(cfg.APIOptions, func(s *middleware.Stack) error { return c.budget.middleware(s) })
 	c.region, c.config = cfg.Region, cfg
-	c.openClients(cfg)
+	c.openClients(cfg, o.StaticCredentials)
 	return c, nil
 }
 
@@ -134,7 +134,7 @@ func loadConfig(ctx context.Context, o Options) (aws.Config, error) {
 	return cfg, nil
 }
 
-func (c *Cloud) openClients(cfg aws.Config) {
+func (c *Cloud) openClients(cfg aws.Config, static bool) {
 	c.cfn = cloudformation.NewFromConfig(cfg)
 	c.sts = sts.NewFromConfig(cfg)
 	c.ssm = ssm.NewFromConfig(cfg)
@@ -145,8 +145,8 @@ func (c *Cloud) openClients(cfg aws.Config) {
 	c.logs = cloudwatchlogs.NewFromConfig(cfg)
 	c.acm = acm.NewFromConfig(cfg)
 	c.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// An endpoint that is not AWS has no DNS name per bucket.
-		o.UsePathStyle = cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
+		// What is not AWS has no DNS name per bucket.
+		o.UsePathStyle = static || cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
 	})
 }
 

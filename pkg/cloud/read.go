@@ -208,23 +208,25 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 
 // tokens reads whose operation runs on the stacks that are busy and concern us.
 func (r *reader) tokens(ctx context.Context) error {
+	var working []plan.LiveStack
+	for _, name := range sortedKeys(r.live.Stacks) {
+		if s := r.live.Stacks[name]; busy(s.Status) && (s.Marker.Owner == r.owner || r.desired[name]) {
+			working = append(working, s)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(stacksAtOnce)
-	for _, name := range sortedKeys(r.live.Stacks) {
-		s := r.live.Stacks[name]
-		if !busy(s.Status) || s.Marker.Owner != r.owner && !r.desired[name] {
-			continue
-		}
-		g.Go(func() error {
-			token, err := r.cloud.newestToken(ctx, s.ID)
-			if err != nil {
-				return err
-			}
-			s.Token = token
-			return merge(r, r.live.Stacks, map[string]plan.LiveStack{name: s}, nil)
+	for i := range working {
+		g.Go(func() (err error) {
+			working[i].Token, err = r.cloud.newestToken(ctx, working[i].ID)
+			return err
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	for _, s := range working {
+		r.live.Stacks[s.Name] = s
+	}
+	return err
 }
 
 func (r *reader) index(ctx context.Context) error {

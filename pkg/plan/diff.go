@@ -246,32 +246,6 @@ func (st *stackState) changes(ds []cfn.Difference) []Change {
 	return out
 }
 
-// taggedResources are the resources that a change of the stack's tags reaches:
-// CloudFormation modifies each that can be tagged. Of types that AWS's data does
-// not describe it is assumed.
-func (st *stackState) taggedResources() []Change {
-	var out []Change
-	for _, id := range st.after.LogicalIDs() {
-		r := st.after.Resources[id]
-		if _, was := st.before.Resources[id]; !was {
-			continue
-		}
-		t, known := awstype.Lookup(r.Type)
-		if known && t.TagProperty == "" {
-			continue
-		}
-		ch := Change{
-			Stack: st.spec.Name, Resource: id, Type: r.Type, Physical: st.live.Resources[id].PhysicalID,
-			Action: ActionUpdate, Path: "Tags", Replace: ReplaceNo, Source: st.spec.SourceOf(id, ""),
-		}
-		if known && t.Replacement(t.TagProperty) != awstype.No {
-			ch.Action, ch.Replace = ActionReplace, Replace(t.Replacement(t.TagProperty))
-		}
-		out = append(out, ch)
-	}
-	return out
-}
-
 // retained tells whether deleting a resource keeps the thing itself.
 func retained(policy string) bool {
 	return policy == "Retain" || policy == "RetainExceptOnCreate"

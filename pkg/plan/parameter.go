@@ -21,15 +21,16 @@ const secureString = "SecureString"
 
 // paramState is the value that a parameter of the specs has after the plan.
 type paramState struct {
-	value string
-	known bool
+	value  string
+	known  bool
+	secret bool // a SecureString: nothing may refer to it
 }
 
 // parameter decides what becomes of one SSM parameter.
 func (c *computation) parameter(p *Parameter, n *node) {
 	live, exists := c.l.Parameters[p.Name]
 	if exists {
-		c.values[p.Name] = paramState{live.Value, live.Type != secureString}
+		c.values[p.Name] = paramState{live.Value, live.Type != secureString, live.Type == secureString}
 		if p.Policy == PolicyCreate {
 			c.existing(p, live)
 			return
@@ -61,7 +62,7 @@ func (c *computation) parameter(p *Parameter, n *node) {
 			p, value, known = &waiting, noBundle, true
 		}
 	}
-	c.values[p.Name] = paramState{value, known && p.Type != secureString}
+	c.values[p.Name] = paramState{value, known, p.Type == secureString}
 	c.addParameter(p, n, r, live, action, known, value, nil)
 }
 

@@ -67,19 +67,11 @@ func Reads(d Desired, sel Selection) (ReadSet, error) {
 		}
 	}
 	for _, p := range d.Parameters {
-		if !all[ID(KindParameter, p.Name)] {
-			continue
-		}
-		c.parameters[p.Name] = true
-		c.refs(g.nodes[ID(KindParameter, p.Name)].refs)
-		for _, o := range d.Objects {
-			if o.Key == p.Object {
-				c.objects[o] = true
-			}
+		if id := ID(KindParameter, p.Name); all[id] {
+			c.parameter(&d, p, g.nodes[id].refs)
 		}
 	}
 	for _, s := range d.Secrets {
-		// A secret's stack may be selected without the secret's consumers.
 		if all[ID(KindSecret, s.Name)] {
 			c.secrets[s.Name] = true
 		}
@@ -144,6 +136,16 @@ func (c *collector) fleet(f Fleet) {
 	}
 	if f.AMIParameter != "" {
 		c.parameters[f.AMIParameter] = true
+	}
+}
+
+func (c *collector) parameter(d *Desired, p Parameter, refs []cfn.Ref) {
+	c.parameters[p.Name] = true
+	c.refs(refs)
+	for _, o := range d.Objects {
+		if p.Object != "" && o.Key == p.Object {
+			c.objects[o] = true
+		}
 	}
 }
 

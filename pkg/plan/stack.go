@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"sort"
 	"strings"
 
@@ -182,64 +181,6 @@ func (st *stackState) begin() []cfn.Difference {
 	return st.compare()
 }
 
-// settledWell tells whether the description's digest says what is deployed:
-// not after a rollback.
-func (s *LiveStack) settledWell() bool {
-	return s.Status == "CREATE_COMPLETE" || s.Status == "UPDATE_COMPLETE" || s.Status == "IMPORT_COMPLETE"
-}
-
-// digest of what would be deployed; empty while a value is unknown.
-func (c *computation) digest(st *stackState, r *resolver) cfn.Digest {
-	if len(r.unknown) > 0 {
-		return ""
-	}
-	d, err := digestOf(st.after, st.spec.Tags, literals(st.parameters))
-	if err != nil {
-		c.find(Finding{Severity: SeverityError, Code: "template", Target: st.spec.Name, Source: st.spec.Source,
-			Message: fmt.Sprintf("stack %s: %v", st.spec.Name, err)})
-	}
-	return d
-}
-
-// digestOf gives absent and empty maps one form: none for tags, which is what
-// a saved plan makes of both, and an empty one for parameters, as apply has it.
-func digestOf(t cfn.Template, tags, parameters map[string]string) (cfn.Digest, error) {
-	if len(tags) == 0 {
-		tags = nil
-	}
-	if parameters == nil {
-		parameters = map[string]string{}
-	}
-	return cfn.DigestOf(t, tags, parameters)
-}
-
-// literals are the template parameters whose value is known.
-func literals(parameters map[string]any) map[string]string {
-	out := make(map[string]string, len(parameters))
-	for name, v := range parameters {
-		if s, ok := v.(string); ok {
-			out[name] = s
-		}
-	}
-	return out
-}
-
-// deployedDigest is the digest of the deployed template, tags and parameters.
-func (st *stackState) deployedDigest() cfn.Digest {
-	d, err := digestOf(*st.live.Template, ownTags(st.live.Tags), st.live.Parameters)
-	if err != nil {
-		return ""
-	}
-	return d
-}
-
-// ownTags leaves out the tags that AWS sets itself.
-func ownTags(tags map[string]string) map[string]string {
-	out := maps.Clone(tags)
-	maps.DeleteFunc(out, func(k, _ string) bool { return strings.HasPrefix(k, "aws:") })
-	return out
-}
-
 // read tells whether a stack's second half was read; if not it is asked for.
 func (c *computation) read(live *LiveStack) bool {
 	if live.Described && live.Template != nil && live.Resources != nil {
@@ -247,77 +188,6 @@ func (c *computation) read(live *LiveStack) bool {
 	}
 	c.more.templates[live.Name] = true
 	return false
-}
-
-// settings compares what a stack has beside its template: tags, which reach
-// every resource that can carry them, and the values of parameters.
-func (st *stackState) settings() []Change {
-	var out []Change
-	tags := ownTags(st.live.Tags)
-	for _, key := range unionKeys(tags, st.spec.Tags) {
-		if ch, ok := st.setting("Tags."+key, tags, st.spec.Tags, key, false); ok {
-			out = append(out, ch)
-		}
-	}
-	if len(out) > 0 {
-		out = append(out, st.taggedResources()...)
-	}
-	given, wanted := st.live.Parameters, literals(st.parameters)
-	for _, key := range unionKeys(given, wanted) {
-		secret := hidden(st.after.Parameters[key]) || hidden(st.before.Parameters[key])
-		if _, isLiteral := wanted[key]; !isLiteral && st.parameters[key] != nil {
-			out = append(out, Change{Stack: st.spec.Name, Resource: "Parameters." + key, Action: ActionUpdate, Path: "Value",
-				Before: mask(given[key], secret), After: st.parameters[key], Unknown: true, Sensitive: secret,
-				Source: st.spec.SourceOf("Parameters."+key, "")})
-			continue
-		}
-		if _, isDeclared := st.after.Parameters[key]; isDeclared && st.parameters[key] == nil {
-			wanted[key], _ = st.effective()[key].(string) // its default
-		}
-		if ch, ok := st.setting("Parameters."+key, given, wanted, key, secret); ok {
-			ch.Path = "Value"
-			out = append(out, ch)
-		}
-	}
-	return out
-}
-
-func (st *stackState) setting(resource string, before, after map[string]string, key string, secret bool) (Change, bool) {
-	b, had := before[key]
-	a, has := after[key]
-	if had == has && (a == b || secret) {
-		return Change{}, false
-	}
-	ch := Change{Stack: st.spec.Name, Resource: resource, Action: ActionUpdate, Source: st.spec.SourceOf(resource, ""), Sensitive: secret}
-	if had {
-		ch.Before = mask(b, secret)
-	} else {
-		ch.Action = ActionCreate
-	}
-	if has {
-		ch.After = mask(a, secret)
-	} else {
-		ch.Action = ActionDelete
-	}
-	return ch, true
-}
-
-func mask(v string, secret bool) any {
-	if secret {
-		return cfn.Masked
-	}
-	return v
-}
-
-func unionKeys[V any](a, b map[string]V) []string {
-	all := map[string]bool{}
-	for k := range a {
-		all[k] = true
-	}
-	for k := range b {
-		all[k] = true
-	}
-	return sortedKeys(all)
 }
 
 // updateStack plans the change of a stack, with its dangers.
@@ -362,82 +232,6 @@ func (c *computation) addStack(st *stackState, r *resolver, a Action, changes []
 	}
 	c.add(st.node, step, also...)
 	return c.steps[step.ID]
-}
-
-func nonEmpty(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
-// withMetadata is the template of a step, with the stacks that it needs and
-// its fleet in the metadata, so that a destroy can do without specs.
-func (c *computation) withMetadata(st *stackState) *cfn.Template {
-	t := st.spec.Template
-	var needs []any
-	for _, id := range st.node.deps {
-		if name, ok := strings.CutPrefix(string(id), "stack/"); ok {
-			needs = append(needs, name)
-		}
-	}
-	ours := map[string]any{}
-	if had, ok := t.Metadata[metadataKey].(map[string]any); ok {
-		maps.Copy(ours, had)
-	}
-	if needs != nil {
-		ours["DependsOn"] = needs
-	}
-	if st.spec.Fleet != "" {
-		ours["Fleet"] = st.spec.Fleet
-	}
-	if len(ours) == 0 {
-		return &t
-	}
-	t.Metadata = maps.Clone(t.Metadata)
-	if t.Metadata == nil {
-		t.Metadata = map[string]any{}
-	}
-	t.Metadata[metadataKey] = ours
-	return &t
-}
-
-// metadataKey is our key in a template's metadata.
-const metadataKey = "Reconcile"
-
-// protect plans termination protection as a step of its own.
-func (c *computation) protect(st *stackState) {
-	s := st.spec
-	if !s.Protect || st.mode == modeForeign {
-		return
-	}
-	after, changing := c.steps[ID(KindStack, s.Name)]
-	if st.live == nil && !changing {
-		return
-	}
-	if st.live != nil && (!st.live.Described || st.live.Protected) {
-		return
-	}
-	if _, stuck := c.steps[RecoverID(s.Name)]; stuck && !changing {
-		return
-	}
-	step := Step{
-		ID: ProtectID(s.Name), Kind: KindStack, Target: s.Name, Action: ActionProtect, Source: s.Source,
-		Body:     Body{Stack: &StackBody{Name: s.Name, Owner: c.d.Target.Platform}},
-		Reason:   "termination protection is off",
-		Rollback: "switch termination protection off again",
-	}
-	var also []StepID
-	if changing {
-		also = []StepID{after.ID}
-		step.Base = BaseAfter(after.ID)
-	} else {
-		step.Base = FingerprintStack(st.live)
-	}
-	if st.live != nil {
-		step.Body.Stack.ID = st.live.ID
-	}
-	c.add(nil, step, also...)
 }
 
 // markerOf is what the stack says about its owner.

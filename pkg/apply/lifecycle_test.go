@@ -227,3 +227,17 @@ func TestOneOperationAtATime(t *testing.T) {
 		t.Error(outcomes(r))
 	}
 }
+
+func TestDestroyNamesItsOwnCommand(t *testing.T) {
+	f := newFake()
+	s := f.deploy("bp-a", owner, topic("old"))
+	moved, unapproved := deleteStep(s), deleteStep(f.deploy("bp-b", owner, topic("old")))
+	s.Updated = f.now()
+	unapproved.Approvals = []plan.Approval{{Kind: plan.ApproveDestroy, Target: "bp-b"}}
+	p := stepPlan(moved, unapproved)
+	p.Destroy = true
+	r := run(t, f, p, Options{})
+	if r.Steps[0].Command != "reconcile destroy" || r.Steps[1].Command != "reconcile destroy --approve destroy:bp-b" {
+		t.Errorf("%q, %q", r.Steps[0].Command, r.Steps[1].Command)
+	}
+}

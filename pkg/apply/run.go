@@ -182,7 +182,7 @@ func (e *engine) interrupt() Result {
 		switch {
 		case t.running != "":
 			message = t.running + " goes on without us"
-			t.event(EventNote, Event{Message: message + "; to resume: " + resumeCommand})
+			t.event(EventNote, Event{Message: message + "; to resume: " + t.filled(StepResult{Command: resumeCommand}).Command})
 		case t.started:
 			message = "stopped before anything was changed"
 		}

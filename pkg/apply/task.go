@@ -94,6 +94,9 @@ func eventOf(o Outcome) EventType {
 // says where in the specs it comes from.
 func (t *task) filled(r StepResult) StepResult {
 	r.Step, r.Target = t.step.ID, t.step.Target
+	if t.e.plan.Destroy {
+		r.Command = destroyCommand(r.Command)
+	}
 	if where := position(t.step.Source); where != "" && r.Outcome != OutcomeDone && r.Outcome != OutcomeSkipped {
 		r.Message += " (" + where + ")"
 	}
@@ -152,6 +155,17 @@ func (t *task) moved(stack string, now *plan.LiveStack) bool {
 func (t *task) leave(stack string, s *plan.LiveStack) {
 	t.e.left[stack] = plan.FingerprintStack(s)
 	t.e.refs.forgetStack(stack)
+}
+
+// destroyCommand is what takes the place of plan and apply for a plan that
+// destroys: the same command makes and runs it.
+func destroyCommand(command string) string {
+	for _, c := range []string{planCommand, resumeCommand} {
+		if rest, ok := strings.CutPrefix(command, c); ok {
+			return "reconcile destroy" + rest
+		}
+	}
+	return command
 }
 
 func position(s spec.Source) string {

@@ -41,7 +41,7 @@ func parseJSON(body string) (any, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		line, col := position(body, d.InputOffset())
+		line, col := position(body, int64(len(body)))
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			line, col = position(body, syntax.Offset)

@@ -1,0 +1,190 @@
+package stackengine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// Every intrinsic function, seen through an output.
+func TestFunctions(t *testing.T) {
+	const frame = `
+Parameters:
+  Env: {Type: String, Default: prod}
+  Zones: {Type: CommaDelimitedList, Default: "a, b,c"}
+  Size: {Type: Number, Default: 3}
+Mappings:
+  Sizes: {prod: {Class: big, Zones: [x, y]}, test: {Class: small}}
+Conditions:
+  IsProd: !Equals [!Ref Env, prod]
+  IsBig: !And [!Condition IsProd, !Not [!Equals [!Ref Size, "1"]]]
+  Never: !Or [!Equals [a, b], !Not [!Condition IsProd]]
+Resources:
+  Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}
+  Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: news, DisplayName: !If [Never, !Ref Gone, !Ref "AWS::NoValue"]}}
+  Gone: {Type: AWS::SNS::Topic, Condition: Never}
+Outputs:
+  Out: {Value: %s}
+`
+	tests := map[string]string{
+		`!Ref Env`:                 "prod",
+		`!Ref AWS::AccountId`:      "123456789012",
+		`!Ref AWS::StackName`:      "s",
+		`!GetAtt Topic.TopicName`:  "news",
+		`!GetAtt [Vpc, CidrBlock]`: "10.0.0.0/16",
+		`!Ref Topic`:               "arn:aws:sns:us-east-1:123456789012:news",
+		`!Sub "${Env}-${!Lit}-${Topic.TopicName}-${AWS::Region}"`:     "prod-${Lit}-news-us-east-1",
+		`!Sub ["${a}-${Size}", {a: !Select [1, !Ref Zones]}]`:         "b-3",
+		`!Join ["/", !Ref Zones]`:                                     "a/b/c",
+		`!Select [2, !Split [".", "x.y.z"]]`:                          "z",
+		`!FindInMap [Sizes, !Ref Env, Class]`:                         "big",
+		`!Select [0, !FindInMap [Sizes, prod, Zones]]`:                "x",
+		`{"Fn::FindInMap": [Sizes, other, Class, {DefaultValue: d}]}`: "d",
+		`!If [IsBig, "yes", "no"]`:                                    "yes",
+		`!If [Never, !Ref Gone, "none"]`:                              "none",
+		`!Base64 hello`:                                               "aGVsbG8=",
+		`!Select [1, !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]`:            "10.0.1.0/24",
+		`!Select [0, !GetAZs ""]`:                                     "us-east-1a",
+		`!Join [",", !GetAZs eu-west-1]`:                              "eu-west-1a,eu-west-1b,eu-west-1c",
+		`{"Fn::ToJsonString": {b: 1, a: [x]}}`:                        `{"a":["x"],"b":1}`,
+		`1.10`:                                                        "1.10",
+		`true`:                                                        "true",
+		`2012-10-17`:                                                  "2012-10-17",
+	}
+	for value, want := range tests {
+		w := newWorld(t)
+		w.create("s", fmt.Sprintf(frame, value))
+		if got := w.status("s"); got != "CREATE_COMPLETE" {
+			t.Errorf("%s: %s", value, got)
+			continue
+		}
+		if got := *w.stack("s").Outputs[0].OutputValue; got != want {
+			t.Errorf("%s = %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestJSONTemplate(t *testing.T) {
+	w := newWorld(t)
+	w.create("s", `{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{"DisplayName":{"Fn::Sub":"${AWS::StackName}!"}}}},"Outputs":{"Name":{"Value":{"Fn::GetAtt":["Topic","DisplayName"]}}}}`)
+	if got := *w.stack("s").Outputs[0].OutputValue; got != "s!" {
+		t.Error(got)
+	}
+}
+
+// Templates that CloudFormation refuses at once, with its texts.
+func TestRefusedTemplates(t *testing.T) {
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	topic := "{Type: AWS::SNS::Topic}"
+	tests := map[string]string{
+		"":                                 "1 validation error detected: Value '' at 'templateBody' failed to satisfy constraint: Member must have length greater than or equal to 1",
+		"{":                                "Template format error: JSON not well-formed. (line 1, column 2)",
+		"hello":                            "Template format error: unsupported structure.",
+		"Resources: {}":                    "Template format error: At least one Resources member must be defined.",
+		"Description: x":                   "Template format error: At least one Resources member must be defined.",
+		"Resources: {A: text}":             "Template format error: Any Resources member must be an object.",
+		"Resources: {A: {Properties: {}}}": "Template format error: [/Resources/A] Every Resources object must contain a Type member.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Invalid: x}}":                                                                                     "Invalid template resource property 'Invalid'",
+		"Resources: {A-B: " + topic + "}":                                                                                                         "Template format error: Resource name A-B is non alphanumeric.",
+		"Resources: {A: {Type: AWS::No::Such}, B: {Type: Custom::Thing}}":                                                                         "Template format error: Unrecognized resource types: [AWS::No::Such, Custom::Thing]",
+		"Extra: 1\nResources: {A: " + topic + "}":                                                                                                 "Invalid template property or properties [Extra]",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: null}}":                                                                              "[/Outputs/O/Value] 'null' values are not allowed in templates",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Description: x}}":                                                                           "Template format error: Every Outputs member must contain a Value object",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Ref Nope}}}":                                                           "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: Nope}}":                                                                                "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !Ref Nope}}":                                                                         "Template format error: Unresolved resource dependencies [Nope] in the Outputs block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetAtt Nope.Arn}}}":                                                    "Template error: instance of Fn::GetAtt references undefined resource Nope",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !GetAtt A.Colour}}":                                                                  "Template error: resource A does not support attribute type Colour in Fn::GetAtt",
+		"Resources: {A: {Type: AWS::SNS::Topic, Condition: Nope}}":                                                                                "Template format error: Unresolved condition dependency Nope in the Resources block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, DeletionPolicy: Keep}}":                                                                           "Template error: Unrecognized DeletionPolicy Keep for resource A",
+		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: B}, B: {Type: AWS::SNS::Topic, DependsOn: A}}":                                         "Circular dependency between resources: [A, B]",
+		"Resources: {A: &x " + topic + ", B: *x}":                                                                                                 "Template error: YAML aliases are not allowed in CloudFormation templates",
+		"Parameters: {P: {Type: String}}\nResources: {A: " + topic + "}":                                                                          "Parameters: [P] must have values",
+		"Parameters: {P: {Default: x}}\nResources: {A: " + topic + "}":                                                                            "Template format error: Every Parameters object must contain a Type member.",
+		"Parameters: {P: {Type: String, Default: x, AllowedValues: [a, b]}}\nResources: {A: " + topic + "}":                                       "Parameter 'P' must be one of AllowedValues",
+		"Parameters: {P: {Type: Number, Default: 9, MaxValue: 5}}\nResources: {A: " + topic + "}":                                                 "Parameter 'P' must be a number not greater than 5",
+		"Parameters: {P: {Type: String, Default: X, AllowedPattern: '[a-z]+', ConstraintDescription: lower case}}\nResources: {A: " + topic + "}": "Parameter P failed to satisfy constraint: lower case",
+		"Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /none}}\nResources: {A: " + topic + "}":                            "Unable to fetch parameters [/none] from parameter store for this account.",
+		"Resources:\n" + many(501, "  R%d: {Type: AWS::SNS::Topic}\n"):                                                                            "Template format error: Number of resources, 501, is greater than maximum allowed, 500",
+		"Transform: AWS::Serverless-2016-10-31\nResources: {A: " + topic + "}":                                                                    "No transform named AWS::Serverless-2016-10-31 found.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}\nMappings: {M: {a: {c: x}}}":                    "Template error: Unable to get mapping for M::a::b",
+	}
+	for body, want := range tests {
+		w := newWorld(t)
+		got := refuses[cfn.CreateChangeSetOutput](w, &cfn.CreateChangeSetInput{StackName: ptr("s"), ChangeSetName: ptr("c"), ChangeSetType: "CREATE", TemplateBody: &body})
+		if got != "ValidationError: "+want {
+			t.Errorf("%.60q\n got %s\nwant %s", body, got, want)
+		}
+		if len(w.e.State.Stacks) != 0 {
+			t.Errorf("%.60q leaves a stack", body)
+		}
+	}
+}
+
+func TestRefusedRequests(t *testing.T) {
+	big := "Resources: {A: {Type: AWS::SNS::Topic}}\n#" + strings.Repeat("x", 51_200)
+	role := "Resources: {R: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}}"
+	named := "Resources: {R: {Type: AWS::IAM::Role, Properties: {RoleName: r, AssumeRolePolicyDocument: {}}}}"
+	topic := "Resources: {A: {Type: AWS::SNS::Topic}}"
+	name := ptr("s")
+	create := func(in *cfn.CreateStackInput) func(w *world) string {
+		return func(w *world) string { return refuses[cfn.CreateStackOutput](w, in) }
+	}
+	tests := map[string]struct {
+		send func(w *world) string
+		want string
+	}{
+		"name":    {create(&cfn.CreateStackInput{StackName: ptr("a_b"), TemplateBody: &topic}), "ValidationError: 1 validation error detected: Value 'a_b' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"},
+		"nothing": {create(&cfn.CreateStackInput{StackName: name}), "ValidationError: Either Template URL or Template Body must be specified."},
+		"iam":     {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &role}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_IAM]"},
+		"named":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &named, Capabilities: []types.Capability{types.CapabilityCapabilityIam}}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]"},
+		"unknown": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Parameters: []types.Parameter{{ParameterKey: ptr("X")}}}), "ValidationError: Parameters: [X] do not exist in the template"},
+		"types":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ResourceTypes: []string{"AWS::EC2::*"}}), "ValidationError: Resource type AWS::SNS::Topic is not allowed by parameter ResourceTypes [AWS::EC2::*]"},
+		"policy":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, StackPolicyBody: ptr("{")}), "ValidationError: Error validating stack policy: Invalid stack policy"},
+		"url":     {create(&cfn.CreateStackInput{StackName: name, TemplateURL: ptr("ftp://x")}), "ValidationError: TemplateURL must be a supported URL."},
+		"describe": {func(w *world) string {
+			return refuses[cfn.DescribeStacksOutput](w, &cfn.DescribeStacksInput{StackName: name})
+		}, "ValidationError: Stack with id s does not exist"},
+		"events": {func(w *world) string {
+			return refuses[cfn.DescribeStackEventsOutput](w, &cfn.DescribeStackEventsInput{StackName: name})
+		}, "ValidationError: Stack [s] does not exist"},
+		"sets": {func(w *world) string {
+			return refuses[cfn.DescribeChangeSetOutput](w, &cfn.DescribeChangeSetInput{StackName: name, ChangeSetName: ptr("c")})
+		}, "ValidationError: Stack [s] does not exist"},
+		"set": {func(w *world) string {
+			return refuses[cfn.DeleteChangeSetOutput](w, &cfn.DeleteChangeSetInput{ChangeSetName: ptr("c")})
+		}, "ValidationError: StackName must be specified if ChangeSetName is not specified as an ARN."},
+		"review": {func(w *world) string {
+			w.change("s", "c", "CREATE", topic)
+			return refuses[cfn.GetTemplateSummaryOutput](w, &cfn.GetTemplateSummaryInput{StackName: name})
+		}, "ValidationError: GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks."},
+	}
+	for what, test := range tests {
+		if got := test.send(newWorld(t)); got != test.want {
+			t.Errorf("%s\n got %s\nwant %s", what, got, test.want)
+		}
+	}
+	got := refuses[cfn.CreateStackOutput](newWorld(t), &cfn.CreateStackInput{StackName: name, TemplateBody: &big})
+	if !strings.HasPrefix(got, "ValidationError: 1 validation error detected: Value ") || !strings.HasSuffix(got, "at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200") {
+		t.Errorf("%.80s … %s", got, got[len(got)-120:])
+	}
+}
+
+func TestQuota(t *testing.T) {
+	w := newWorld(t)
+	w.e.State.MaxStacks = 1
+	w.create("one", "Resources: {A: {Type: AWS::SNS::Topic}}")
+	got := refuses[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: ptr("two"), TemplateBody: ptr("Resources: {A: {Type: AWS::SNS::Topic}}")})
+	if got != "LimitExceededException: Limit for stack has been exceeded" {
+		t.Error(got)
+	}
+}

@@ -170,8 +170,8 @@ func (c *computation) capacity(stack string, before cfn.Template, live *LiveStac
 		if running <= most {
 			continue
 		}
-		whys = append(whys, fmt.Sprintf("%s: group %s wants %d and has %d in service, %d of them protected from scale-in",
-			what, name, g.Desired, g.InService, g.Protected))
+		whys = append(whys, fmt.Sprintf("group %s wants %d and has %d in service, %d of them protected from scale-in; %s",
+			name, g.Desired, g.InService, g.Protected, what))
 		if worst == nil || running-most > max(worst.Desired, worst.InService)-worst.Max {
 			worst = &Capacity{Group: name, Max: most, Desired: g.Desired, InService: g.InService, Protected: g.Protected}
 		}

@@ -160,7 +160,13 @@ func overlay(l *plan.Live, over plan.Live) {
 		}
 	}
 	maps.Copy(l.LogGroups, over.LogGroups)
-	maps.Copy(l.Groups, over.Groups)
+	for name, g := range over.Groups {
+		if g.LaunchTemplate == "gone" {
+			delete(l.Groups, name)
+			continue
+		}
+		l.Groups[name] = g
+	}
 	maps.Copy(l.LaunchTemplates, over.LaunchTemplates)
 	maps.Copy(l.Images, over.Images)
 	maps.Copy(l.Objects, over.Objects)

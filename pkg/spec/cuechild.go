@@ -23,7 +23,7 @@ const (
 	childWall    = 20 * time.Second
 	childHeap    = 512 << 20
 	childSoft    = 384 << 20 // from here on the collector works harder
-	childOutput  = 128 << 20
+	childOutput  = 32 << 20
 	exitMemory   = 91
 	exitTime     = 92
 	exitProtocol = 93

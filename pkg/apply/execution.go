@@ -68,7 +68,7 @@ func (s *stackStep) watched(r Response) {
 	name := s.body.Name
 	if r.Err != nil {
 		if r.Err.Kind == FailureAbsent {
-			s.refuse(fmt.Sprintf("stack %s disappeared while it was deployed: %s", name, r.Err.Error()), planCommand)
+			s.fail(fmt.Sprintf("stack %s disappeared while it was deployed: %s", name, r.Err.Error()))
 			return
 		}
 		s.fail(fmt.Sprintf("stack %s: lost sight of the deployment, which may still run: %s", name, r.Err.Error()))
@@ -76,7 +76,7 @@ func (s *stackStep) watched(r Response) {
 	}
 	switch now := r.Stack; {
 	case gone(now) || now.ID != s.set.StackID:
-		s.refuse(fmt.Sprintf("stack %s disappeared while it was deployed", name), planCommand)
+		s.fail(fmt.Sprintf("stack %s disappeared while it was deployed", name))
 	case s.stale(s.token, r), s.otherEnd(r) && s.lookAgain():
 		s.watch()
 	case s.otherEnd(r):

@@ -132,7 +132,7 @@ func (c *recovery) watched(r Response) {
 	case c.stale(c.token, r):
 		c.watch()
 	case gone(now):
-		c.refuse(fmt.Sprintf("stack %s disappeared while it was recovered", c.body.Name), planCommand)
+		c.fail(fmt.Sprintf("stack %s disappeared while it was recovered", c.body.Name))
 	case !c.deletes() && rolledBack(now.Status):
 		c.recovered(now)
 	case now.Status == statusUpdateRollbackFailed && c.body.Operation == plan.RecoverContinueRollback && c.tries < maxContinues:

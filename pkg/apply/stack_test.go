@@ -215,7 +215,7 @@ func TestStackUpdate(t *testing.T) {
 		},
 		"disappears while it is deployed": {
 			arrange: func(f *fake, _ *fakeStack, _ *plan.Plan) { f.ends["bp-a"] = "DELETE_COMPLETE" },
-			want:    OutcomeRefused, message: "disappeared while it was deployed", writes: 2,
+			want:    OutcomeFailed, message: "disappeared while it was deployed", writes: 2,
 		},
 		"an approval is missing": {
 			arrange: func(f *fake, _ *fakeStack, p *plan.Plan) {

@@ -459,7 +459,7 @@ func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, e
 // notRead says what this read did not look at, for people.
 func (r *reader) notRead(sel plan.Selection) []string {
 	out := []string{
-		"resources changed by hand inside stacks (alarms, policies, roles, rules): see `reconcile drift`",
+		"changes by hand to resources inside stacks (alarms, policies, roles, rules)",
 		"values of secrets and of SecureString parameters",
 	}
 	if !sel.All() {

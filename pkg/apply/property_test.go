@@ -281,8 +281,8 @@ func TestInterrupted(t *testing.T) {
 	}
 	want := []StepResult{
 		{Step: "stack/bp-a", Target: "bp-a", Outcome: OutcomeInterrupted, Message: "the deployment of stack bp-a goes on without us (specs/bp-a.yaml:1)", Command: resumeCommand},
-		{Step: "stack/bp-b", Target: "bp-b", Outcome: OutcomeInterrupted, Message: "not started (specs/bp-b.yaml:1)", Command: resumeCommand},
-		{Step: "stack/bp-c", Target: "bp-c", Outcome: OutcomeInterrupted, Message: "not started (specs/bp-c.yaml:1)", Command: resumeCommand},
+		{Step: "stack/bp-b", Target: "bp-b", Outcome: OutcomeInterrupted, Message: "not started (specs/bp-b.yaml:1)"},
+		{Step: "stack/bp-c", Target: "bp-c", Outcome: OutcomeInterrupted, Message: "not started (specs/bp-c.yaml:1)"},
 		{Step: "stack/bp-other", Target: "bp-other", Outcome: OutcomeInterrupted, Message: "stopped before anything was changed (specs/bp-other.yaml:1)", Command: resumeCommand},
 	}
 	if diff := cmp.Diff(want, r.Steps); diff != "" {

@@ -178,7 +178,10 @@ func (e *engine) interrupt() Result {
 			continue
 		}
 		t.ended = true
-		message := "not started"
+		message, command := "not started", ""
+		if t.started {
+			command = resumeCommand
+		}
 		switch {
 		case t.running != "":
 			message = t.running + " goes on without us"
@@ -186,7 +189,7 @@ func (e *engine) interrupt() Result {
 		case t.started:
 			message = "stopped before anything was changed"
 		}
-		t.result = t.filled(StepResult{Outcome: OutcomeInterrupted, Message: message, Command: resumeCommand})
+		t.result = t.filled(StepResult{Outcome: OutcomeInterrupted, Message: message, Command: command})
 	}
 	r := e.result()
 	r.Interrupted = true

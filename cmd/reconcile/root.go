@@ -30,7 +30,11 @@ type global struct {
 	log *slog.Logger
 }
 
-const defaultSandbox = ".reconcile/sandbox.json"
+const (
+	defaultSandbox = ".reconcile/sandbox.json"
+	// sandboxEnv names the sandbox's file for every command, as --sandbox=FILE does.
+	sandboxEnv = "RECONCILE_SANDBOX"
+)
 
 func newRoot(io stdio) *cobra.Command {
 	g := &global{stdio: io}
@@ -50,7 +54,7 @@ what should be, AWS holds what is.`,
 	root.SetErr(io.err)
 	f := root.PersistentFlags()
 	f.StringVar(&g.specs, "specs", "specs", "folder of specs")
-	f.StringVar(&g.sandbox, "sandbox", "", "use the embedded sandbox instead of AWS, with its state in `FILE`")
+	f.StringVar(&g.sandbox, "sandbox", "", "use the embedded sandbox instead of AWS, with its state in `FILE` (environment: RECONCILE_SANDBOX)")
 	f.Lookup("sandbox").NoOptDefVal = defaultSandbox
 	f.StringVar(&g.profile, "profile", "", "AWS profile")
 	f.StringVar(&g.region, "region", "", "AWS region; it must be the Platform's")
@@ -87,6 +91,9 @@ func (g *global) check(cmd *cobra.Command) error {
 		if !contains(f.may, f.value) {
 			return fmt.Errorf("--%s %q: want %s", f.name, f.value, strings.Join(f.may, ", "))
 		}
+	}
+	if file := os.Getenv(sandboxEnv); file != "" && !cmd.Flags().Changed("sandbox") {
+		g.sandbox = file
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(g.logLevel)); err != nil {

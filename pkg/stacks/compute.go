@@ -213,11 +213,19 @@ func (p *platform) service(s *stack, o serviceOf) {
 			}},
 		},
 	})
+	p.serviceScaling(s, o)
+	s.cause(o.field, id, o.id+"Task")
+	s.cause(o.field+".cpu", o.id+"Task.Properties.Cpu")
+	s.cause(o.field+".memoryMiB", o.id+"Task.Properties.Memory")
+	s.output(id+"Name", "ECS service", cfn.GetAtt(id, "Name"))
+}
+
+func (p *platform) serviceScaling(s *stack, o serviceOf) {
 	target := o.id + "Scaling"
 	s.add(target, cfn.Resource{Type: "AWS::ApplicationAutoScaling::ScalableTarget", Properties: props{
 		"ServiceNamespace":  "ecs",
 		"ScalableDimension": "ecs:service:DesiredCount",
-		"ResourceId":        cfn.Join("service/", cfn.LogicalRef("Cluster"), "/", cfn.GetAtt(id, "Name")),
+		"ResourceId":        cfn.Join("service/", cfn.LogicalRef("Cluster"), "/", cfn.GetAtt(o.id+"Service", "Name")),
 		"MinCapacity":       o.spec.MinTasks,
 		"MaxCapacity":       o.spec.MaxTasks,
 		"RoleARN": p.globalARN("iam",
@@ -232,11 +240,8 @@ func (p *platform) service(s *stack, o serviceOf) {
 			"PredefinedMetricSpecification": props{"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
 		},
 	}})
-	s.cause(o.field, id, o.id+"Task", target, o.id+"CpuScaling")
-	s.cause(o.field+".cpu", o.id+"Task.Properties.Cpu")
-	s.cause(o.field+".memoryMiB", o.id+"Task.Properties.Memory")
+	s.cause(o.field, target, o.id+"CpuScaling")
 	s.cause(o.field+".minTasks", target+".Properties.MinCapacity")
 	s.cause(o.field+".maxTasks", target+".Properties.MaxCapacity")
 	s.cause(o.field+".cpuTargetPercent", o.id+"CpuScaling.Properties.TargetTrackingScalingPolicyConfiguration")
-	s.output(id+"Name", "ECS service", cfn.GetAtt(id, "Name"))
 }

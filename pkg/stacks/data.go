@@ -63,6 +63,27 @@ func (p *platform) database(s *stack) {
 	s.Template.Resources["DatabaseMonitoringRole"].Properties["ManagedPolicyArns"] =
 		texts(p.managedPolicy("service-role/AmazonRDSEnhancedMonitoringRole"))
 
+	s.add("Database", cfn.Resource{Type: "AWS::RDS::DBInstance", Properties: p.databaseInstance(s)})
+	s.add("DatabaseSecretAttachment", cfn.Resource{Type: "AWS::SecretsManager::SecretTargetAttachment", Properties: props{
+		"SecretId":   cfn.LogicalRef("MasterSecret"),
+		"TargetType": "AWS::RDS::DBInstance",
+		"TargetId":   cfn.LogicalRef("Database"),
+	}})
+	// A retained database still needs its subnets and parameters, and is of no
+	// use without its password.
+	s.keep("Database", "DatabaseSubnets", "DatabaseParameters", "MasterSecret")
+
+	p.databaseCauses(s)
+	s.output("DatabaseId", "RDS instance", cfn.LogicalRef("Database"))
+	s.output("RdsEndpoint", "Address of the database", cfn.GetAtt("Database", "Endpoint.Address"))
+	// The attachment's reference is the secret's ARN, and is there only when the
+	// secret names the database's host.
+	s.output("DatabaseSecretArn", "Secret of the database's master user", cfn.LogicalRef("DatabaseSecretAttachment"))
+}
+
+// databaseInstance is what the spec says, and what a database that must not be lost needs.
+func (p *platform) databaseInstance(s *stack) props {
+	db := p.Database
 	instance := props{
 		"Engine": "mariadb",
 		// The whole version, and no upgrades behind our back: with a part of it the
@@ -102,16 +123,10 @@ func (p *platform) database(s *stack) {
 	if p.wants(s, RuleDatabaseLogs, "Database.Properties.EnableCloudwatchLogsExports") {
 		instance["EnableCloudwatchLogsExports"] = list{"error"}
 	}
-	s.add("Database", cfn.Resource{Type: "AWS::RDS::DBInstance", Properties: instance})
-	s.add("DatabaseSecretAttachment", cfn.Resource{Type: "AWS::SecretsManager::SecretTargetAttachment", Properties: props{
-		"SecretId":   cfn.LogicalRef("MasterSecret"),
-		"TargetType": "AWS::RDS::DBInstance",
-		"TargetId":   cfn.LogicalRef("Database"),
-	}})
-	// A retained database still needs its subnets and parameters, and is of no
-	// use without its password.
-	s.keep("Database", "DatabaseSubnets", "DatabaseParameters", "MasterSecret")
+	return instance
+}
 
+func (p *platform) databaseCauses(s *stack) {
 	s.cause("spec.database", "Database")
 	for property, field := range map[string]string{
 		"EngineVersion": "engineVersion", "DBInstanceClass": "instanceClass", "MultiAZ": "multiAZ",
@@ -122,11 +137,6 @@ func (p *platform) database(s *stack) {
 	}
 	s.cause("spec.database.engineVersion", "DatabaseParameters")
 	s.cause("spec.network.availabilityZones", "DatabaseSubnets.Properties.SubnetIds")
-	s.output("DatabaseId", "RDS instance", cfn.LogicalRef("Database"))
-	s.output("RdsEndpoint", "Address of the database", cfn.GetAtt("Database", "Endpoint.Address"))
-	// The attachment's reference is the secret's ARN, and is there only when the
-	// secret names the database's host.
-	s.output("DatabaseSecretArn", "Secret of the database's master user", cfn.LogicalRef("DatabaseSecretAttachment"))
 }
 
 // databaseLast lets the database wait for everything else of the stack. It is

@@ -97,6 +97,10 @@ func (p *platform) platformAlarms(s *stack) {
 		a.actions, a.periods = ops, max(a.periods, 1)
 		s.add(id, a.resource())
 	}
+	p.natAlarms(s, ops)
+}
+
+func (p *platform) natAlarms(s *stack, ops list) {
 	for n := 1; n <= p.Network.NATGateways; n++ {
 		s.add("NatPorts"+decimal(n), alarm{
 			name: "p2-nat-port-allocation-" + decimal(n), description: "The NAT gateway has no ports left: connections fail",

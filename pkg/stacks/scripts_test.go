@@ -1,6 +1,7 @@
 package stacks_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -129,9 +130,13 @@ func TestSidecarsRestart(t *testing.T) {
 	program(t, dir, "php", `echo run >>`+dir+`/runs
 [ "$(wc -l <`+dir+`/runs)" -ge 3 ] || exit 7
 trap 'echo stopped >>`+dir+`/runs; exit 0' TERM
-while :; do /bin/sleep 0.05; done`)
+for i in $(seq 100); do /bin/sleep 0.05; done
+exit 9`)
 	program(t, dir, "sleep", "exec /bin/sleep 0.01")
-	cmd := exec.Command(shell, "-c", command)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell, "-c", command)
+	cmd.WaitDelay = time.Second
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "APPLE_PRIVATE_KEY_P8_B64=aGVsbG8="}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -77,6 +77,9 @@ func (e *Engine) completeRestore(_ context.Context, s *Stack, t *Task, at time.T
 
 // removeTasks lists what the phase deletes: dependants first.
 func (e *Engine) removeTasks(s *Stack) []*Task {
+	if s.Op.Phase == phaseDelete {
+		shelve(s)
+	}
 	victims := map[string]*StackResource{} // by key
 	for _, g := range s.Garbage {
 		victims[g.LogicalID+"#"+itoa(g.Serial)] = g
@@ -118,6 +121,18 @@ func (e *Engine) removeTasks(s *Stack) []*Task {
 		tasks = append(tasks, &Task{Key: k, Logical: victims[k].LogicalID, Verb: verbRemove, Needs: needs[k]})
 	}
 	return sortTasks(tasks)
+}
+
+// shelve puts what a failed update meant to replace with the garbage, so that
+// deleting the stack deletes it too.
+func shelve(s *Stack) {
+	for _, id := range keys(s.Resources) {
+		r := s.Resources[id]
+		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" {
+			s.Garbage = append(s.Garbage, b)
+		}
+		r.Before = nil
+	}
 }
 
 // victim is the record that a removing task is about.

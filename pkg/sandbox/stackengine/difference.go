@@ -152,8 +152,9 @@ func changeOf(r, next *StackResource) int {
 	return kind
 }
 
+// sameJSON compares documents, not bytes: a state file escapes differently.
 func sameJSON(a, b json.RawMessage) bool {
-	return string(a) == string(b)
+	return string(a) == string(b) || len(a) > 0 && len(b) > 0 && equal(asAny(a), asAny(b))
 }
 
 func asAny(raw json.RawMessage) any { return decode(raw) }

@@ -97,12 +97,9 @@ func (e *Engine) finishUpdate(s *Stack, at time.Time) {
 		e.begin(s, phaseUpdateRollback, reason, at)
 		return
 	}
-	for _, id := range keys(s.Resources) {
-		r := s.Resources[id]
-		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" {
-			s.Garbage = append(s.Garbage, b)
-		}
-		r.Before, r.Fresh = nil, false
+	shelve(s)
+	for _, r := range s.Resources {
+		r.Fresh = false
 	}
 	e.begin(s, phaseCleanup, "", at)
 }

@@ -193,9 +193,6 @@ func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, next *St
 func (e *Engine) startReplace(ctx context.Context, s *Stack, t *Task, r, next *StackResource, at time.Time) {
 	t.Replace = true
 	e.note(s, next, "UPDATE_IN_PROGRESS", "Requested update requires the creation of a new physical resource; hence creating one.", at)
-	if r.Fresh && r.PhysicalID != "" {
-		s.Garbage = append(s.Garbage, r) // made by this same update, nobody goes back to it
-	}
 	old, _ := explicitName(r.Type, decode(r.Properties))
 	if name, ok := explicitName(next.Type, decode(next.Properties)); ok && name == old {
 		t.Error = fmt.Sprintf("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %s and update the stack again.", r.PhysicalID)
@@ -213,6 +210,9 @@ func (e *Engine) startReplace(ctx context.Context, s *Stack, t *Task, r, next *S
 		next.PhysicalID, next.Attributes, next.Serial = r.PhysicalID, r.Attributes, r.Serial
 		t.Error, t.End = err.reason(e, s, next), at.Add(e.seconds(secondsToRefuse))
 		return
+	}
+	if r.PhysicalID != "" && (r.Fresh || r.Before != nil && r.Before.PhysicalID != r.PhysicalID) {
+		s.Garbage = append(s.Garbage, r) // made by a failed attempt at this update: nobody goes back to it
 	}
 	d := e.seconds(e.duration(next.Type, PhaseCreate) + delay)
 	t.Mid, t.End = at.Add(min(e.seconds(secondsToTell), d/2)), at.Add(d)
@@ -272,7 +272,7 @@ func failures(s *Stack) string {
 	for _, kind := range []struct{ status, verb string }{{"CREATE_FAILED", "create"}, {"UPDATE_FAILED", "update"}, {"IMPORT_FAILED", "import"}, {"DELETE_FAILED", "delete"}} {
 		var ids []string
 		for _, t := range s.Op.Tasks {
-			r := s.Resources[t.Logical]
+			r := victim(s, t)
 			if t.State == taskFailed && r != nil && r.Status == kind.status {
 				ids = append(ids, t.Logical)
 			}

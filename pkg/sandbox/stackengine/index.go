@@ -56,6 +56,9 @@ func (e *Engine) load() *index {
 		sets:      map[string][]string{},
 	}
 	for id, s := range st.Stacks {
+		if s.Resources == nil {
+			s.Resources = map[string]*StackResource{}
+		}
 		ix.stacks = append(ix.stacks, id)
 		if s.Op != nil {
 			ix.running = append(ix.running, due{s.Op.At, id})

@@ -42,32 +42,48 @@ func (s *Sandbox) advance(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// attach gives every region that has stacks its engine.
-func (s *Sandbox) attach() error {
+// attach gives every region that has stacks its engine, after the account was
+// read anew.
+func (s *Sandbox) attach() {
 	s.clock = s.account.Last
 	s.s3 = s.newS3()
 	for _, r := range s.account.Regions {
 		if r.Stacks != nil {
-			s.attachRegion(r)
+			r.engine = s.newEngine(r, r.Stacks)
 		}
 	}
-	return nil
 }
 
-// attachRegion makes the region's CloudFormation if it has none yet.
-func (s *Sandbox) attachRegion(r *region) {
+// regionFor gives the state of a region and its CloudFormation. What a read
+// finds missing is empty, and not kept: reading leaves no trace.
+func (s *Sandbox) regionFor(name string, keep bool) (*region, *stackengine.Engine) {
+	r := s.account.Regions[name]
+	if r == nil {
+		r = &region{Name: name}
+		r.init()
+		if keep {
+			s.account.Regions[name] = r
+		}
+	}
 	if r.engine != nil {
-		return
+		return r, r.engine
 	}
-	if r.Stacks == nil {
-		r.Stacks = &stackengine.State{Account: s.account.ID, Region: r.Name, Seed: s.account.number("stacks", r.Name)}
+	state := &stackengine.State{Account: s.account.ID, Region: r.Name, Seed: s.account.number("stacks", r.Name)}
+	engine := s.newEngine(r, state)
+	if keep {
+		r.Stacks, r.engine = state, engine
 	}
-	r.engine = &stackengine.Engine{
-		State:     r.Stacks,
+	return r, engine
+}
+
+func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.Engine {
+	return &stackengine.Engine{
+		State:     state,
 		Now:       func() time.Time { return s.clock },
 		Scale:     s.options.Scale,
 		Parameter: func(name, version string) (string, bool) { return s.parameterValue(r, name, version) },
 		Providers: s.providers(r),
+		Zones:     zonesOf,
 	}
 }
 

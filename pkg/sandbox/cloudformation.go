@@ -49,7 +49,7 @@ func cloudformationOperations() map[string]operation {
 func stackRead[In any](name string) operation {
 	return operation{
 		newIn: func() any { return new(In) },
-		run:   func(c *call, in any) (any, error) { return c.region.engine.Handle(c.ctx, name, in) },
+		run:   func(c *call, in any) (any, error) { return c.engine.Handle(c.ctx, name, in) },
 	}
 }
 

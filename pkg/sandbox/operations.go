@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"reconcile/pkg/sandbox/stackengine"
 )
 
 // call is one request on its way through a service.
@@ -15,6 +17,7 @@ type call struct {
 	now     time.Time
 	account *account
 	region  *region
+	engine  *stackengine.Engine
 	sandbox *Sandbox
 }
 

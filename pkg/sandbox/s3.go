@@ -212,7 +212,7 @@ func (q *s3Request) operation() string {
 
 // serveS3 answers a request.
 func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
-	bucket, key, _ := q.target()
+	bucket, key, query := q.target()
 	if refused := s.checkS3(c, q, bucket, key); refused != nil {
 		return s.refuse(refused, protocolS3, nil, uuid(hexOf("s3", q.URI)))
 	}
@@ -234,29 +234,46 @@ func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
 	r.Header.Set("Content-Length", strconv.Itoa(len(q.Body)))
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	s.s3.ServeHTTP(w, r)
-	if b := c.account.Buckets[bucket]; b != nil && key == "" {
-		w.header.Set("X-Amz-Bucket-Region", b.Region)
+	if b := c.account.Buckets[bucket]; b != nil {
+		s.finishS3(b, key, query.Get("versionId"), w)
 	}
 	return &answer{status: w.status, header: w.header, body: w.body.Bytes()}
 }
 
-// checkS3 refuses what gofakes3 does not look at: the wrong owner, and
-// the condition of a delete.
+// finishS3 writes the headers that gofakes3 does not.
+func (s *Sandbox) finishS3(b *bucket, key, version string, w *recorder) {
+	if key == "" {
+		w.header.Set("X-Amz-Bucket-Region", b.Region)
+		return
+	}
+	o := b.current(key)
+	if version != "" {
+		if _, v, err := (&s3Backend{s}).version(b.Name, key, gofakes3.VersionID(version)); err == nil {
+			o = v
+		}
+	}
+	if o != nil && o.Parts > 0 && w.header.Get("ETag") != "" {
+		w.header.Set("ETag", o.etag())
+	}
+}
+
+// checkS3 refuses what gofakes3 does not look at: the wrong owner, and the
+// condition of a delete or a read.
 func (s *Sandbox) checkS3(c *call, q *s3Request, bucket, key string) *Fail {
 	if owner := q.Header["X-Amz-Expected-Bucket-Owner"]; owner != "" && owner != c.account.ID {
 		return s3Fail("AccessDenied", 403, "Access Denied")
 	}
 	match := q.Header["If-Match"]
-	if q.Method != http.MethodDelete || key == "" || match == "" {
-		return nil
-	}
 	b := c.account.Buckets[bucket]
-	if b == nil {
-		return nil // gofakes3 says so
+	if key == "" || match == "" || b == nil || q.Method == http.MethodPut {
+		return nil // gofakes3 says what is wrong, or nothing is
 	}
 	o := b.current(key)
-	if o == nil || match != "*" && strings.Trim(match, `"`) != o.Hash {
-		return s3Fail("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold")
+	if o == nil && q.Method != http.MethodDelete {
+		return nil
+	}
+	if o == nil || !o.tagged(match) {
+		return s3Fail("PreconditionFailed", 412, preconditionText)
 	}
 	return nil
 }

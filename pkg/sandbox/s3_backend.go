@@ -22,7 +22,8 @@ type bucket struct {
 	Created    time.Time              `json:"created"`
 	Versioning string                 `json:"versioning,omitempty"` // Enabled, Suspended or never set
 	Objects    map[string][]*s3Object `json:"objects,omitempty"`
-	Stack      string                 `json:"stack,omitempty"` // ARN of the stack that made it
+	Uploads    map[string]*upload     `json:"uploads,omitempty"` // by upload id
+	Stack      string                 `json:"stack,omitempty"`   // ARN of the stack that made it
 }
 
 type s3Object struct {
@@ -31,6 +32,7 @@ type s3Object struct {
 	Meta     map[string]string `json:"meta,omitempty"`
 	Hash     string            `json:"md5,omitempty"`
 	Modified time.Time         `json:"modified"`
+	Parts    int               `json:"parts,omitempty"` // of a multipart upload
 	Marker   bool              `json:"deleteMarker,omitempty"`
 }
 
@@ -151,7 +153,7 @@ func (d *s3Backend) ListBucket(name string, prefix *gofakes3.Prefix, page gofake
 			out.AddPrefix(match.MatchedPart)
 			continue
 		}
-		out.Add(&gofakes3.Content{Key: key, LastModified: gofakes3.NewContentTime(o.Modified), ETag: `"` + o.Hash + `"`, Size: int64(len(o.Body)), StorageClass: gofakes3.StorageStandard})
+		out.Add(&gofakes3.Content{Key: key, LastModified: gofakes3.NewContentTime(o.Modified), ETag: o.etag(), Size: int64(len(o.Body)), StorageClass: gofakes3.StorageStandard})
 	}
 	return out, nil
 }
@@ -269,18 +271,22 @@ func (d *s3Backend) PutObject(name, key string, meta map[string]string, input io
 // does not exist is a 404 in S3, not a 412.
 func (b *bucket) check(key string, conditions *gofakes3.PutConditions) error {
 	o := b.current(key)
-	if conditions.IfMatch != nil && o == nil {
+	switch {
+	case conditions.IfNoneMatch != nil && *conditions.IfNoneMatch == "*" && o != nil:
+	case conditions.IfMatch != nil && o == nil:
 		return gofakes3.KeyNotFound(key)
+	case conditions.IfMatch != nil && !o.tagged(*conditions.IfMatch):
+	default:
+		return nil
 	}
-	info := &gofakes3.ConditionalObjectInfo{Exists: o != nil}
-	if o != nil {
-		hash, err := hex.DecodeString(o.Hash)
-		if err != nil {
-			return err
-		}
-		info.Hash = hash
-	}
-	return gofakes3.CheckPutConditions(conditions, info)
+	return gofakes3.ErrorMessage(gofakes3.ErrPreconditionFailed, preconditionText)
+}
+
+const preconditionText = "At least one of the pre-conditions you specified did not hold"
+
+// tagged tells whether a condition names the object's entity tag.
+func (o *s3Object) tagged(match string) bool {
+	return match == "*" || strings.Trim(match, `"`) == strings.Trim(o.etag(), `"`)
 }
 
 // DeleteObject implements gofakes3.Backend.

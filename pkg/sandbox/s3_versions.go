@@ -148,5 +148,5 @@ func listed(key string, id gofakes3.VersionID, v *s3Object, latest bool) gofakes
 	if v.Marker {
 		return &gofakes3.DeleteMarker{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified)}
 	}
-	return &gofakes3.Version{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified), Size: int64(len(v.Body)), ETag: `"` + v.Hash + `"`, StorageClass: gofakes3.StorageStandard}
+	return &gofakes3.Version{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified), Size: int64(len(v.Body)), ETag: v.etag(), StorageClass: gofakes3.StorageStandard}
 }

@@ -80,7 +80,8 @@ func Open(o Options) (*Sandbox, error) {
 	if o.Path == "" {
 		s.account = s.newAccount(o.Bare)
 		s.fresh = true
-		return s, s.attach()
+		s.attach()
+		return s, nil
 	}
 	st, err := openStore(o.Path)
 	if err != nil {
@@ -216,9 +217,7 @@ func (s *Sandbox) catchUp() error {
 	}
 	s.account = a
 	s.stale = false
-	if err := s.attach(); err != nil {
-		return err
-	}
+	s.attach()
 	return s.replay(journal)
 }
 

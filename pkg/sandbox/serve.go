@@ -24,8 +24,10 @@ func (s *Sandbox) Do(r *http.Request) (*http.Response, error) {
 	}
 	header := a.header
 	length := int64(len(a.body))
-	if n, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64); err == nil && r.Method == http.MethodHead {
-		length = n // what a GET would answer
+	if r.Method == http.MethodHead {
+		if n, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64); err == nil {
+			length = n // what a GET would answer
+		}
 		a.body = nil
 	}
 	header.Set("Content-Length", strconv.FormatInt(length, 10))
@@ -171,8 +173,8 @@ type served struct {
 
 // serve runs a request against the state at the sandbox's clock.
 func (s *Sandbox) serve(ctx context.Context, req request) served {
-	c := &call{ctx: ctx, now: s.clock, account: s.account, region: s.account.in(req.region(s.account)), sandbox: s}
-	s.attachRegion(c.region)
+	r, engine := s.regionFor(req.region(s.account), s.isWrite(req))
+	c := &call{ctx: ctx, now: s.clock, account: s.account, region: r, engine: engine, sandbox: s}
 	if req.S3 != nil {
 		return served{res: &result{raw: s.serveS3(c, req.S3)}}
 	}

@@ -50,17 +50,6 @@ func newAccount(id, regionName, seed string, bare bool, now time.Time) *account 
 	return &account{ID: id, Region: regionName, Seed: seed, Bare: bare, Created: now, Last: now, Regions: map[string]*region{}, Buckets: map[string]*bucket{}}
 }
 
-// in returns the state of a region, an empty one where nothing happened yet.
-func (a *account) in(name string) *region {
-	r := a.Regions[name]
-	if r == nil {
-		r = &region{Name: name}
-		a.Regions[name] = r
-	}
-	r.init()
-	return r
-}
-
 // init makes the maps that JSON left out.
 func (r *region) init() {
 	makeMap(&r.Parameters)

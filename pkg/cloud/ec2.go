@@ -183,7 +183,7 @@ func ec2Error(status int, answer []byte) error {
 	if err := xml.Unmarshal(answer, &doc); err != nil || doc.Code == "" {
 		doc.Code, doc.Message = "InternalFailure", fmt.Sprintf("EC2 answered with status %d", status)
 		if status < 500 {
-			doc.Code = "UnknownError"
+			doc.Code = noCode
 		}
 	}
 	return &smithy.GenericAPIError{Code: doc.Code, Message: doc.Message}

@@ -3,10 +3,13 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"reconcile/pkg/apply"
 )
@@ -26,22 +29,50 @@ var (
 	textBusySet     = regexp.MustCompile(`current status of \[[A-Z_]+_IN_PROGRESS\]`)
 )
 
+// noCode is what the SDK calls an error whose body has no code.
+const noCode = "UnknownError"
+
 // errorCode is AWS's code of an error, or "".
 func errorCode(err error) string {
 	var api interface{ ErrorCode() string }
-	if errors.As(err, &api) {
+	if errors.As(err, &api) && api.ErrorCode() != noCode {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
-// errorMessage is AWS's text of an error, or the error's own.
+// errorMessage is AWS's text of an error, or what went wrong on the way
+// there, without the SDK's account of where it noticed.
 func errorMessage(err error) string {
 	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorMessage() != "" {
+	if errors.As(err, &api) && api.ErrorMessage() != "" && api.ErrorCode() != noCode {
 		return api.ErrorMessage()
 	}
+	var unsent *smithyhttp.RequestSendError
+	if errors.As(err, &unsent) {
+		err = unsent.Err
+		var at *url.Error
+		if errors.As(err, &at) {
+			return "no answer from " + host(at.URL) + ": " + at.Err.Error()
+		}
+		return "no answer: " + err.Error()
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		if api != nil {
+			return fmt.Sprintf("an answer that is none of AWS's, with status %d", response.HTTPStatusCode())
+		}
+		return fmt.Sprintf("an answer that is none of AWS's, with status %d: %s", response.HTTPStatusCode(), cutShort(response.Err.Error()))
+	}
 	return err.Error()
+}
+
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "AWS"
+	}
+	return u.Host
 }
 
 // noChanges tells whether a change set's reason, or an error's text, says
@@ -79,7 +110,7 @@ func kindOf(err error) apply.FailureKind {
 			return apply.FailureBusy
 		}
 		return apply.FailureConflict
-	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError":
+	case "AccessDenied", "AccessDeniedException", "Forbidden", "UnauthorizedOperation", "AuthorizationError":
 		return apply.FailureDenied
 	case "ValidationError":
 		message := errorMessage(err)
@@ -118,6 +149,14 @@ func (c *Cloud) failure(item string, err error) *apply.Failure {
 func isCanceled(err error) bool {
 	var canceled interface{ CanceledError() bool }
 	return errors.Is(err, context.Canceled) || errors.As(err, &canceled) && canceled.CanceledError()
+}
+
+// cutShort keeps a text that may quote a whole page readable.
+func cutShort(s string) string {
+	if len(s) > 200 {
+		return strings.ToValidUTF8(s[:200], "") + " …"
+	}
+	return s
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -6,10 +6,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
@@ -168,5 +172,29 @@ func TestEveryMutationIsClassified(t *testing.T) {
 		if !used[op] {
 			t.Errorf("%s is in the table and not used", op)
 		}
+	}
+}
+
+// What a person reads when AWS is not there, or something stands in its place.
+func TestTroubleOnTheWay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer answer
+		want   string
+	}{
+		"reset":   {answer{err: &url.Error{Op: "Post", URL: "https://cloudformation.us-east-1.amazonaws.com/?x=y", Err: syscall.ECONNRESET}}, "no answer from cloudformation.us-east-1.amazonaws.com: connection reset by peer"},
+		"no host": {answer{err: &url.Error{Op: "Post", URL: "https://cloudformation.us-east-1.amazonaws.com/", Err: &net.DNSError{Err: "no such host", Name: "cloudformation.us-east-1.amazonaws.com", IsNotFound: true}}}, "no answer from cloudformation.us-east-1.amazonaws.com: lookup cloudformation.us-east-1.amazonaws.com: no such host"},
+		"a proxy": {answer{status: 407, body: "<html><p>Sign in</html>"}, "an answer that is none of AWS's, with status 407: "},
+		"busy":    {answer{status: 503, body: "<html>busy</html>"}, "an answer that is none of AWS's, with status 503"},
+		"cut off": {answer{body: "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>bp"}, "an answer that is none of AWS's, with status 200: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := open(t, map[string]func(ask) answer{"DescribeStacks": func(ask) answer { return tt.answer }})
+				_, err := c.describeStack(t.Context(), "bp-network")
+				if want := "describe stack bp-network: " + tt.want; err == nil || !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("got  %v\nwant %s", err, want)
+				}
+			})
+		})
 	}
 }

@@ -246,6 +246,9 @@ func (f *fleetAccount) handlers() map[string]func(ask) answer {
 	return map[string]func(ask) answer{
 		"GetCallerIdentity": identity(account),
 		"ListStacks": func(a ask) answer {
+			if filter := strings.Join(names(a, "StackStatusFilter"), " "); !strings.Contains(filter, "UPDATE_ROLLBACK_FAILED") || strings.Contains(filter, "DELETE_COMPLETE") {
+				return refuse("ValidationError", "the deleted stacks of 90 days come too: "+filter)
+			}
 			from, to, next := cut(a.str("NextToken"), stacksPerPage, len(f.stacks))
 			if next != "" {
 				next = "<NextToken>" + next + "</NextToken>"
@@ -262,6 +265,9 @@ func (f *fleetAccount) handlers() map[string]func(ask) answer {
 			return refuse("ValidationError", "Stack with id "+a.str("StackName")+" does not exist")
 		},
 		"GetParameters": func(a ask) answer {
+			if a.json["WithDecryption"] != false {
+				return refuseJSON("AccessDeniedException", "the plan role cannot decrypt")
+			}
 			var found []string
 			for _, n := range a.json["Names"].([]any) {
 				value := "v"

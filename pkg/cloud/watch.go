@@ -114,7 +114,7 @@ func (c *Cloud) refused(ctx context.Context, w *watch, err error) outcome {
 		return outcome{final: r}
 	}
 	f := c.failure("watch stack "+w.request.Stack, err)
-	if f.Code == "" || f.Code == "UnknownError" {
+	if f.Code == "" {
 		return outcome{} // no answer, or none that a service gave
 	}
 	if w.refusals++; w.refusals < maxRefusals {

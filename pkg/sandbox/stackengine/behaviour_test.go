@@ -355,7 +355,10 @@ Resources:
 	if got.Random("x", "ab", 5) != got.Random("x", "ab", 5) || len(got.Random("y", "ab", 5)) != 5 {
 		t.Error("random text changes")
 	}
-	got.Random = nil
+	if want := w.stack("s").CreationTime.Add(time.Second); !got.Now.Equal(want) {
+		t.Errorf("created at %s, want %s", got.Now, want)
+	}
+	got.Random, got.Now = nil, time.Time{}
 	id := *w.stack("s").StackId
 	want := stackengine.Resource{
 		Account: "123456789012", Region: "us-east-1", Stack: "s", StackID: id, LogicalID: "A", Type: "AWS::SNS::Topic",
@@ -416,5 +419,59 @@ func TestSlowResource(t *testing.T) {
 	}
 	if got := w.status("s"); got != "CREATE_COMPLETE" {
 		t.Error(got)
+	}
+}
+
+func TestSignals(t *testing.T) {
+	body := `
+Resources:
+  A:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    CreationPolicy: {ResourceSignal: {Count: 2, Timeout: PT10M}}
+    Properties: {MinSize: "0", MaxSize: "2", LaunchTemplate: {LaunchTemplateName: web, Version: "1"}}
+`
+	for name, test := range map[string]struct {
+		signals []string
+		want    string
+	}{
+		"both come":  {[]string{"i-1 SUCCESS", "i-1 SUCCESS", "i-2 SUCCESS"}, "CREATE_COMPLETE"},
+		"one comes":  {[]string{"i-1 SUCCESS"}, "Failed to receive 1 resource signal(s) within the specified duration"},
+		"one fails":  {[]string{"i-1 FAILURE"}, "Received 1 FAILURE signal(s) out of 2."},
+		"none comes": {nil, "Failed to receive 2 resource signal(s) within the specified duration"},
+	} {
+		w := newWorld(t)
+		must[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: ptr("s"), TemplateBody: &body})
+		w.pass(40 * time.Second)
+		for _, s := range test.signals {
+			id, status, _ := strings.Cut(s, " ")
+			must[cfn.SignalResourceOutput](w, &cfn.SignalResourceInput{StackName: ptr("s"), LogicalResourceId: ptr("A"), UniqueId: &id, Status: types.ResourceSignalStatus(status)})
+		}
+		w.settle()
+		if got := w.events("s"); !strings.Contains(got, test.want) {
+			t.Errorf("%s: no %q in\n%s", name, test.want, got)
+		}
+	}
+	w := newWorld(t)
+	w.create("w", "Resources: {H: {Type: AWS::CloudFormation::WaitConditionHandle}, W: {Type: AWS::CloudFormation::WaitCondition, DependsOn: H, Properties: {Handle: !Ref H, Timeout: '60'}}}")
+	if got := w.events("w"); !strings.Contains(got, "WaitCondition timed out. Received 0 conditions when expecting 1") {
+		t.Error(got)
+	}
+	if got := refuses[cfn.SignalResourceOutput](w, &cfn.SignalResourceInput{StackName: ptr("w"), LogicalResourceId: ptr("W"), UniqueId: ptr("x"), Status: "SUCCESS"}); got != "ValidationError: Resource W is in DELETE_COMPLETE state and cannot be signaled" {
+		t.Error(got)
+	}
+}
+
+// Event ids are unique at any speed: readers remember what they have seen.
+func TestEventIDsAreUnique(t *testing.T) {
+	w := newWorld(t)
+	w.e.Scale = 0.00001
+	w.create("net", network)
+	w.update("net", edit(network, "web servers", "all servers"))
+	seen := map[string]bool{}
+	for _, ev := range must[cfn.DescribeStackEventsOutput](w, &cfn.DescribeStackEventsInput{StackName: ptr("net")}).StackEvents {
+		if seen[*ev.EventId] {
+			t.Errorf("%s twice", *ev.EventId)
+		}
+		seen[*ev.EventId] = true
 	}
 }

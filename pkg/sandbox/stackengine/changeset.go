@@ -44,7 +44,7 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		return nil, err
 	}
 	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind)
-	if have := e.changeSet(s.ID, name); have != nil && !e.deleting(have, now) {
+	if have := e.changeSet(s.ID, name); have != nil {
 		return e.sameChangeSet(have, in, digest)
 	}
 	target, next, err := e.target(ctx, s, deployment{
@@ -197,7 +197,7 @@ func (e *Engine) changeSet(stack, name string) *ChangeSet {
 
 // findChangeSet resolves the two names of a request. Texts: LocalStack,
 // test_describe_change_set_nonexisting, test_delete_change_set_exception.
-func (e *Engine) findChangeSet(changeSet, stack *string, now time.Time) (*ChangeSet, error) {
+func (e *Engine) findChangeSet(changeSet, stack *string) (*ChangeSet, error) {
 	name := deref(changeSet)
 	missing := &Error{Code: "ChangeSetNotFound", Message: "ChangeSet [" + name + "] does not exist", Status: 404}
 	var cs *ChangeSet
@@ -213,23 +213,10 @@ func (e *Engine) findChangeSet(changeSet, stack *string, now time.Time) (*Change
 		}
 		cs = e.changeSet(s.ID, name)
 	}
-	if cs == nil || e.deleting(cs, now) && !now.Before(cs.Gone) {
+	if cs == nil {
 		return nil, missing
 	}
 	return cs, nil
-}
-
-// deleting tells whether the change set is being deleted, and forgets it when
-// that is over: deleting is asynchronous (B6).
-func (e *Engine) deleting(cs *ChangeSet, now time.Time) bool {
-	if cs.Gone.IsZero() {
-		return false
-	}
-	if !now.Before(cs.Gone) {
-		e.forgetChangeSet(cs)
-		return true
-	}
-	return false
 }
 
 func (e *Engine) forgetChangeSet(cs *ChangeSet) {
@@ -239,7 +226,7 @@ func (e *Engine) forgetChangeSet(cs *ChangeSet) {
 }
 
 func (e *Engine) deleteChangeSet(in *cloudformation.DeleteChangeSetInput, now time.Time) (any, error) {
-	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName, now)
+	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName)
 	if err != nil {
 		if api, ok := err.(*Error); ok && api.Code == "ChangeSetNotFound" {
 			return &cloudformation.DeleteChangeSetOutput{}, nil // deleting twice succeeds
@@ -254,7 +241,9 @@ func (e *Engine) deleteChangeSet(in *cloudformation.DeleteChangeSetInput, now ti
 		return nil, &Error{Code: "InvalidChangeSetStatus", Message: "ChangeSet [" + cs.ID + "] cannot be deleted in its current status of [" + current + "]", Status: 400}
 	}
 	if cs.Gone.IsZero() {
+		// Deleting is asynchronous: the name is taken until it is over (B6).
 		cs.Gone = now.Add(e.seconds(secondsDelete))
+		e.wake(due{cs.Gone, dueForget, cs.ID})
 	}
 	return &cloudformation.DeleteChangeSetOutput{}, nil
 }
@@ -275,7 +264,7 @@ func (cs *ChangeSet) status(now time.Time) types.ChangeSetStatus {
 }
 
 func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now time.Time) (any, error) {
-	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName, now)
+	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName)
 	if err != nil {
 		return nil, err
 	}

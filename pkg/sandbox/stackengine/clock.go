@@ -6,22 +6,36 @@ import (
 	"time"
 )
 
-// due is when something happens next on a stack.
+// due is when something happens by itself: the next step of a stack's
+// operation, the end of a drift detection or of a change set's deletion.
 type due struct {
-	at    time.Time
-	stack string
+	at   time.Time
+	kind dueKind
+	id   string
 }
 
-// queue is a heap of what is due, the earliest first; ties by stack, so that
-// the order of events does not depend on the order of requests.
+type dueKind int
+
+const (
+	dueStep dueKind = iota
+	dueDrift
+	dueForget
+)
+
+// queue is a heap of what is due, the earliest first; ties by what it is, so
+// that the order of events does not depend on the order of requests.
 type queue []due
 
 func (q queue) Len() int { return len(q) }
 func (q queue) Less(i, j int) bool {
-	if !q[i].at.Equal(q[j].at) {
-		return q[i].at.Before(q[j].at)
+	switch a, b := q[i], q[j]; {
+	case !a.at.Equal(b.at):
+		return a.at.Before(b.at)
+	case a.kind != b.kind:
+		return a.kind < b.kind
+	default:
+		return a.id < b.id
 	}
-	return q[i].stack < q[j].stack
 }
 func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
@@ -37,32 +51,43 @@ func (q *queue) Pop() any {
 }
 
 // advance lets everything happen that is due, in the order of its time, over
-// all stacks: what one stack makes or exports, another may need.
+// all stacks: what one stack makes or exports, another may need. It does not
+// matter when it is called: what happens depends on the time it was due.
 func (e *Engine) advance(ctx context.Context, now time.Time) {
 	ix := e.load()
 	for len(ix.running) > 0 && !ix.running[0].at.After(now) {
 		d := heap.Pop(&ix.running).(due)
-		s := e.State.Stacks[d.stack]
-		if s == nil || s.Op == nil || !s.Op.At.Equal(d.at) {
-			continue // it was moved or ended meanwhile
-		}
-		e.step(ctx, s, d.at)
-		if s.Op != nil {
-			e.schedule(s)
+		switch d.kind {
+		case dueDrift:
+			e.settleDrift(e.State.Drifts[d.id])
+		case dueForget:
+			e.forgetChangeSet(e.State.ChangeSets[d.id])
+		default:
+			s := e.State.Stacks[d.id]
+			if s == nil || s.Op == nil || !s.Op.At.Equal(d.at) {
+				continue // it was moved or ended meanwhile
+			}
+			e.step(ctx, s, d.at)
+			if s.Op != nil {
+				e.schedule(s)
+			}
 		}
 	}
 }
 
 // schedule notes that s has something to do at its operation's At.
-func (e *Engine) schedule(s *Stack) {
-	heap.Push(&e.load().running, due{s.Op.At, s.ID})
-}
+func (e *Engine) schedule(s *Stack) { e.wake(due{s.Op.At, dueStep, s.ID}) }
+
+func (e *Engine) wake(d due) { heap.Push(&e.load().running, d) }
 
 func (e *Engine) next() (time.Time, bool) {
 	ix := e.load()
 	for len(ix.running) > 0 {
 		d := ix.running[0]
-		s := e.State.Stacks[d.stack]
+		if d.kind != dueStep {
+			return d.at, true
+		}
+		s := e.State.Stacks[d.id]
 		if s != nil && s.Op != nil && s.Op.At.Equal(d.at) {
 			return d.at, true
 		}

@@ -103,7 +103,7 @@ func (e *Engine) shownParameters(d *Deployment) []types.Parameter {
 	if len(d.Parameters) == 0 {
 		return nil
 	}
-	t, err := parseTemplate(d.Template)
+	t, err := e.parse(d.Template)
 	if err != nil {
 		return nil
 	}

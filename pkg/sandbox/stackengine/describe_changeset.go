@@ -8,7 +8,7 @@ import (
 )
 
 func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, now time.Time) (any, error) {
-	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName, now)
+	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName)
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +98,7 @@ func (e *Engine) listChangeSets(in *cloudformation.ListChangeSetsInput, now time
 	if s == nil {
 		return nil, unknownStack(deref(in.StackName))
 	}
-	var list []string
-	for _, id := range e.load().sets[s.ID] {
-		if cs := e.State.ChangeSets[id]; cs.Gone.IsZero() || now.Before(cs.Gone) {
-			list = append(list, id)
-		}
-	}
-	ids, next, err := page("ListChangeSets", e.pageSize("ListChangeSets"), list, self, in.NextToken)
+	ids, next, err := page("ListChangeSets", e.pageSize("ListChangeSets"), e.load().sets[s.ID], self, in.NextToken)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package stackengine
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
@@ -11,10 +10,10 @@ import (
 	"reconcile/pkg/awstype"
 )
 
-func (e *Engine) getTemplate(in *cloudformation.GetTemplateInput, now time.Time) (any, error) {
+func (e *Engine) getTemplate(in *cloudformation.GetTemplateInput) (any, error) {
 	out := &cloudformation.GetTemplateOutput{StagesAvailable: []types.TemplateStage{types.TemplateStageOriginal, types.TemplateStageProcessed}}
 	if in.ChangeSetName != nil {
-		cs, err := e.findChangeSet(in.ChangeSetName, in.StackName, now)
+		cs, err := e.findChangeSet(in.ChangeSetName, in.StackName)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +53,7 @@ func (e *Engine) validateTemplate(ctx context.Context, in *cloudformation.Valida
 // checkTemplate checks what can be checked without values of parameters: with
 // the defaults where there are any.
 func (e *Engine) checkTemplate(body string) (*template, error) {
-	t, err := parseTemplate(body)
+	t, err := e.parse(body)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func (e *Engine) getTemplateSummary(ctx context.Context, in *cloudformation.GetT
 			return nil, err
 		}
 	}
-	t, err := parseTemplate(body)
+	t, err := e.parse(body)
 	if err != nil {
 		return nil, err
 	}

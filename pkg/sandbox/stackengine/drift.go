@@ -15,7 +15,7 @@ import (
 // minutes" (aws-limits 4.1), a few seconds for a small stack.
 const secondsDrift = 10.0
 
-func (e *Engine) detectStackDrift(in *cloudformation.DetectStackDriftInput, now time.Time) (any, error) {
+func (e *Engine) detectStackDrift(ctx context.Context, in *cloudformation.DetectStackDriftInput, now time.Time) (any, error) {
 	s := e.alive(deref(in.StackName))
 	if s == nil {
 		return nil, unknownStack(deref(in.StackName))
@@ -24,7 +24,7 @@ func (e *Engine) detectStackDrift(in *cloudformation.DetectStackDriftInput, now 
 		return nil, invalid("Drift detection cannot be performed on stack [%s] while in status [%s].", s.ID, s.Status)
 	}
 	for _, id := range keys(e.State.Drifts) {
-		if d := e.State.Drifts[id]; d.Stack == s.ID && now.Before(d.Ready) {
+		if d := e.State.Drifts[id]; d.Stack == s.ID && !d.Done {
 			return nil, invalid("Drift detection is already in progress for stack [%s]. DriftDetectionId=%s", s.ID, d.ID)
 		}
 	}
@@ -33,26 +33,25 @@ func (e *Engine) detectStackDrift(in *cloudformation.DetectStackDriftInput, now 
 			return nil, invalid("Resource %s does not exist for stack %s", id, s.Name)
 		}
 	}
-	d := &Detection{ID: e.nextID(s, "drift"), Stack: s.ID, Logical: in.LogicalResourceIds, Start: now, Ready: now.Add(e.seconds(secondsDrift))}
+	d := &Detection{ID: e.nextID(s, "drift"), Stack: s.ID, Logical: in.LogicalResourceIds, Start: now, Ready: now.Add(e.seconds(secondsDrift)), Found: map[string]string{}}
+	for _, id := range keys(s.Resources) {
+		if len(d.Logical) == 0 || slices.Contains(d.Logical, id) {
+			d.Found[id], _, _ = e.drifted(ctx, s, s.Resources[id])
+		}
+	}
 	e.State.Drifts[d.ID] = d
+	e.wake(due{d.Ready, dueDrift, d.ID})
 	return &cloudformation.DetectStackDriftOutput{StackDriftDetectionId: ptr(d.ID)}, nil
 }
 
-// settleDrift does the work of a detection whose time has come.
-func (e *Engine) settleDrift(ctx context.Context, d *Detection, now time.Time) {
-	if d.Done || now.Before(d.Ready) {
-		return
-	}
-	d.Done = true
+// settleDrift shows what a detection found, when its time has come.
+func (e *Engine) settleDrift(d *Detection) {
 	s := e.State.Stacks[d.Stack]
-	d.State = "IN_SYNC"
-	for _, id := range keys(s.Resources) {
-		r := s.Resources[id]
-		if len(d.Logical) > 0 && !slices.Contains(d.Logical, id) {
-			continue
+	d.Done, d.State = true, "IN_SYNC"
+	for _, id := range keys(d.Found) {
+		if r := s.Resources[id]; r != nil {
+			r.DriftState, r.DriftTime = d.Found[id], d.Ready
 		}
-		state, _, _ := e.drifted(ctx, s, r)
-		r.DriftState, r.DriftTime = state, d.Ready
 	}
 	for _, r := range s.Resources {
 		if r.DriftState == "MODIFIED" || r.DriftState == "DELETED" {
@@ -109,12 +108,11 @@ func dynamicReference(v any) bool {
 	return ok && len(s) > 10 && s[:10] == "{{resolve:"
 }
 
-func (e *Engine) describeDriftDetection(ctx context.Context, in *cloudformation.DescribeStackDriftDetectionStatusInput, now time.Time) (any, error) {
+func (e *Engine) describeDriftDetection(in *cloudformation.DescribeStackDriftDetectionStatusInput) (any, error) {
 	d := e.State.Drifts[deref(in.StackDriftDetectionId)]
 	if d == nil {
 		return nil, invalid("Stack drift detection [%s] does not exist", deref(in.StackDriftDetectionId))
 	}
-	e.settleDrift(ctx, d, now)
 	out := &cloudformation.DescribeStackDriftDetectionStatusOutput{
 		StackDriftDetectionId: ptr(d.ID), StackId: ptr(d.Stack), Timestamp: ptr(d.Start), DetectionStatus: types.StackDriftDetectionStatusDetectionInProgress,
 	}
@@ -126,15 +124,10 @@ func (e *Engine) describeDriftDetection(ctx context.Context, in *cloudformation.
 	return out, nil
 }
 
-func (e *Engine) describeResourceDrifts(ctx context.Context, in *cloudformation.DescribeStackResourceDriftsInput, now time.Time) (any, error) {
+func (e *Engine) describeResourceDrifts(ctx context.Context, in *cloudformation.DescribeStackResourceDriftsInput) (any, error) {
 	s := e.find(deref(in.StackName))
 	if s == nil {
 		return nil, unknownStack(deref(in.StackName))
-	}
-	for _, id := range keys(e.State.Drifts) {
-		if d := e.State.Drifts[id]; d.Stack == s.ID {
-			e.settleDrift(ctx, d, now)
-		}
 	}
 	var ids []string
 	for _, id := range keys(s.Resources) {

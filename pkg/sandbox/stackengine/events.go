@@ -18,10 +18,25 @@ func (e *Engine) setStatus(s *Stack, status, reason string, at time.Time) {
 func (e *Engine) note(s *Stack, r *StackResource, status, reason string, at time.Time) {
 	r.Status, r.Reason, r.Updated = status, reason, at
 	s.Events = append(s.Events, Event{
-		ID:   r.LogicalID + "-" + status + "-" + at.UTC().Format(eventTime),
+		ID:   eventID(s, r.LogicalID+"-"+status+"-", at),
 		Time: at, LogicalID: r.LogicalID, PhysicalID: r.PhysicalID, Type: r.Type,
 		Status: status, Reason: reason, Token: token(s), Operation: operationID(s), Properties: r.Text,
 	})
+}
+
+// eventID is unique although the engine's time may run a thousand times faster
+// than the milliseconds that AWS writes into it.
+func eventID(s *Stack, prefix string, at time.Time) string {
+	for ; ; at = at.Add(time.Millisecond) {
+		id := prefix + at.UTC().Format(eventTime)
+		unique := true
+		for i := len(s.Events) - 1; i >= 0 && s.Events[i].Time.After(at.Add(-time.Minute)); i-- {
+			unique = unique && s.Events[i].ID != id
+		}
+		if unique {
+			return id
+		}
+	}
 }
 
 func token(s *Stack) string {

@@ -129,6 +129,9 @@ func (e *Engine) startCreate(ctx context.Context, s *Stack, t *Task, r *StackRes
 		e.startImport(s, t, r, item, at)
 		return
 	}
+	if p, err := e.program(s); err == nil {
+		r.Awaits = e.awaited(p.nodes[t.Logical], r, at)
+	}
 	e.note(s, r, "CREATE_IN_PROGRESS", "", at)
 	delay, fault := e.fault(s, r, PhaseCreate)
 	if err := e.make(ctx, s, r, nil); err != nil {
@@ -239,6 +242,9 @@ func (e *Engine) complete(ctx context.Context, s *Stack, t *Task, at time.Time) 
 			return
 		}
 		r := s.Resources[t.Logical]
+		if e.hold(s, t, r, at) {
+			return
+		}
 		t.State = taskDone
 		e.note(s, r, strings.Replace(r.Status, "IN_PROGRESS", "COMPLETE", 1), "", at)
 	case verbRestore:

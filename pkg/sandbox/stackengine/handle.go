@@ -58,8 +58,10 @@ func (e *Engine) serveChange(ctx context.Context, in any, now time.Time) (out an
 		out, err = e.setStackPolicy(ctx, in)
 	case *cfn.UpdateTerminationProtectionInput:
 		out, err = e.updateTerminationProtection(in)
+	case *cfn.SignalResourceInput:
+		out, err = e.signalResource(in, now)
 	case *cfn.DetectStackDriftInput:
-		out, err = e.detectStackDrift(in, now)
+		out, err = e.detectStackDrift(ctx, in, now)
 	case *cfn.DetectStackResourceDriftInput:
 		out, err = e.detectStackResourceDrift(ctx, in, now)
 	default:
@@ -90,7 +92,7 @@ func (e *Engine) serveRead(ctx context.Context, in any, now time.Time) (out any,
 	case *cfn.ListChangeSetsInput:
 		out, err = e.listChangeSets(in, now)
 	case *cfn.GetTemplateInput:
-		out, err = e.getTemplate(in, now)
+		out, err = e.getTemplate(in)
 	case *cfn.GetTemplateSummaryInput:
 		out, err = e.getTemplateSummary(ctx, in)
 	case *cfn.ValidateTemplateInput:
@@ -102,9 +104,9 @@ func (e *Engine) serveRead(ctx context.Context, in any, now time.Time) (out any,
 	case *cfn.ListImportsInput:
 		out, err = e.listImports(in)
 	case *cfn.DescribeStackDriftDetectionStatusInput:
-		out, err = e.describeDriftDetection(ctx, in, now)
+		out, err = e.describeDriftDetection(in)
 	case *cfn.DescribeStackResourceDriftsInput:
-		out, err = e.describeResourceDrifts(ctx, in, now)
+		out, err = e.describeResourceDrifts(ctx, in)
 	case *cfn.DescribeAccountLimitsInput:
 		out = e.accountLimits()
 	default:

@@ -61,7 +61,12 @@ func (e *Engine) view(s *Stack, r *StackResource) Resource {
 		"aws:cloudformation:logical-id": r.LogicalID,
 	}
 	maps.Copy(tags, r.Tags)
+	now := e.now()
+	if s.Op != nil {
+		now = s.Op.At // a step works at the time it was due
+	}
 	return Resource{
+		Now:     now,
 		Account: e.State.Account, Region: e.State.Region,
 		Stack: s.Name, StackID: s.ID, LogicalID: r.LogicalID, Type: r.Type, PhysicalID: r.PhysicalID,
 		Properties: e.plain(r.Properties), Attributes: maps.Clone(r.Attributes), Tags: tags,

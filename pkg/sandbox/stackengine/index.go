@@ -10,6 +10,7 @@ import (
 type index struct {
 	running   queue
 	programs  map[string]*program        // by stack ARN, while an operation runs
+	parsed    map[string]*template       // by body; at most maxParsed
 	exports   map[string]string          // export name → stack ARN
 	importers map[string]map[string]bool // export name → stack ARNs
 	taken     map[string]string          // type, scope and name → item key
@@ -49,6 +50,7 @@ func (e *Engine) load() *index {
 	}
 	ix := &index{
 		programs:  map[string]*program{},
+		parsed:    map[string]*template{},
 		exports:   map[string]string{},
 		importers: map[string]map[string]bool{},
 		taken:     map[string]string{},
@@ -61,13 +63,23 @@ func (e *Engine) load() *index {
 		}
 		ix.stacks = append(ix.stacks, id)
 		if s.Op != nil {
-			ix.running = append(ix.running, due{s.Op.At, id})
+			ix.running = append(ix.running, due{s.Op.At, dueStep, id})
 		}
 		if s.Status != "DELETE_COMPLETE" {
 			ix.enter(s)
 		}
 	}
 	sort.Slice(ix.stacks, func(i, j int) bool { return newer(st.Stacks[ix.stacks[i]], st.Stacks[ix.stacks[j]]) })
+	for id, d := range st.Drifts {
+		if !d.Done {
+			ix.running = append(ix.running, due{d.Ready, dueDrift, id})
+		}
+	}
+	for id, cs := range st.ChangeSets {
+		if !cs.Gone.IsZero() {
+			ix.running = append(ix.running, due{cs.Gone, dueForget, id})
+		}
+	}
 	heap.Init(&ix.running)
 	for key, item := range st.Items {
 		ix.addItem(key, item)
@@ -81,6 +93,27 @@ func (e *Engine) load() *index {
 	}
 	e.ix = ix
 	return ix
+}
+
+// maxParsed bounds the templates that are kept parsed: a request often needs
+// the one of the request before.
+const maxParsed = 128
+
+// parse is parseTemplate with a memory. The result must not be changed.
+func (e *Engine) parse(body string) (*template, error) {
+	ix := e.load()
+	if t, ok := ix.parsed[body]; ok {
+		return t, nil
+	}
+	t, err := parseTemplate(body)
+	if err != nil {
+		return nil, err
+	}
+	if len(ix.parsed) >= maxParsed {
+		clear(ix.parsed)
+	}
+	ix.parsed[body] = t
+	return t, nil
 }
 
 func newer(a, b *Stack) bool {

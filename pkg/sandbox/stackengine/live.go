@@ -77,7 +77,7 @@ func (e *Engine) program(s *Stack) (*program, error) {
 }
 
 func (e *Engine) compileDeployment(d *Deployment, name, id string) (*program, error) {
-	t, err := parseTemplate(d.Template)
+	t, err := e.parse(d.Template)
 	if err != nil {
 		return nil, err
 	}

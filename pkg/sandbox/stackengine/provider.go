@@ -1,6 +1,9 @@
 package stackengine
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Provider carries out the side effects of one resource type. It is called
 // while the engine serves a request and must not call the engine back. A
@@ -24,7 +27,8 @@ type Resource struct {
 	StackID         string // ARN
 	LogicalID       string
 	Type            string
-	PhysicalID      string // empty before Create
+	PhysicalID      string    // empty before Create
+	Now             time.Time // when it happens: the engine may be behind the clock
 	// Properties are evaluated: no intrinsic function is left, and
 	// {{resolve:ssm:…}} is replaced. {{resolve:secretsmanager:…}} stays text.
 	Properties map[string]any

@@ -90,7 +90,7 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := parseTemplate(body)
+	t, err := e.parse(body)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -90,6 +90,7 @@ type StackResource struct {
 	Serial     int               `json:"serial,omitempty"`
 	Text       string            `json:"text,omitempty"` // properties as events show them: key of Stack.Texts
 
+	Awaits *Awaited `json:"awaits,omitempty"` // signals, while it is created
 	// Fresh tells that the running or failed operation made it.
 	Fresh bool `json:"fresh,omitempty"`
 	// Before is what the running or failed operation found, when it touched it.
@@ -252,4 +253,6 @@ type Detection struct {
 	Drifted int32     `json:"drifted,omitempty"`
 	State   string    `json:"state,omitempty"`
 	Done    bool      `json:"done,omitempty"`
+	// Found is the drift status by logical id, seen at Start and shown at Ready.
+	Found map[string]string `json:"found,omitempty"`
 }

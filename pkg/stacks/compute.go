@@ -132,7 +132,10 @@ func (p *platform) listeners(s *stack) {
 		"LoadBalancerArn": cfn.LogicalRef("Alb"), "Port": 80, "Protocol": "HTTP", "DefaultActions": notFound,
 	}
 	serving := "Http"
+	var first cfn.StringList
 	if p.Domain.Set() {
+		// Nobody is sent to port 443 before it serves.
+		first = cfn.StringList{"HttpsBackendRule", "HttpsFrontendRule"}
 		serving = "Https"
 		http["DefaultActions"] = list{props{"Type": "redirect", "RedirectConfig": props{
 			"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301",
@@ -145,7 +148,9 @@ func (p *platform) listeners(s *stack) {
 		}})
 		s.cause("spec.domain.certificateArn", "HttpsListener.Properties.Certificates")
 	}
-	s.add("HttpListener", cfn.Resource{Type: "AWS::ElasticLoadBalancingV2::Listener", Properties: http})
+	s.add("HttpListener", cfn.Resource{
+		Type: "AWS::ElasticLoadBalancingV2::Listener", DependsOn: first, Properties: http,
+	})
 	rule := func(id string, priority int, target string, paths ...string) {
 		s.add(serving+id+"Rule", cfn.Resource{Type: "AWS::ElasticLoadBalancingV2::ListenerRule", Properties: props{
 			"ListenerArn": cfn.LogicalRef(serving + "Listener"),
@@ -229,7 +234,7 @@ func (p *platform) serviceScaling(s *stack, o serviceOf) {
 		"MinCapacity":       o.spec.MinTasks,
 		"MaxCapacity":       o.spec.MaxTasks,
 		"RoleARN": p.globalARN("iam",
-			"role/aws-service-role/ecs.application-autoscaling."+p.urlSuffix()+"/AWSServiceRoleForApplicationAutoScaling_ECSService"),
+			"role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"),
 	}})
 	s.add(o.id+"CpuScaling", cfn.Resource{Type: "AWS::ApplicationAutoScaling::ScalingPolicy", Properties: props{
 		"PolicyName":      o.name + "-cpu",

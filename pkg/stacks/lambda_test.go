@@ -49,7 +49,7 @@ func TestScaleToZeroActsOnFreshZerosOnly(t *testing.T) {
 			t.Errorf("%s: %d calls", got.Case, len(got.Calls))
 		}
 	}
-	if seen != 14 {
+	if seen != 15 {
 		t.Errorf("%d cases ran", seen)
 	}
 }

@@ -21,6 +21,9 @@ func (p *platform) networkStack() (plan.Stack, error) {
 	if err != nil {
 		return plan.Stack{}, fmt.Errorf("stack %s: %w", s.Name, err)
 	}
+	if n, zones := p.Network.NATGateways, len(p.Network.AvailabilityZones); n < 1 || n > zones {
+		return plan.Stack{}, fmt.Errorf("stack %s: %d NAT gateways in %d zones", s.Name, n, zones)
+	}
 	p.vpc(s)
 	for _, sub := range subnets {
 		p.subnet(s, sub)

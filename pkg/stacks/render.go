@@ -53,7 +53,7 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 			AMIParameter: f.amiParameter(f.Fleet), Source: f.Fleet.Source,
 		})
 	}
-	d.Notes = p.notes(fleets)
+	d.Notes = p.notes()
 	return d, nil
 }
 
@@ -141,18 +141,12 @@ func (p *platform) renderImages(d *plan.Desired) {
 }
 
 // notes are what every plan should say.
-func (p *platform) notes(fleets []fleet) []plan.Finding {
+func (p *platform) notes() []plan.Finding {
 	notes := p.exceptionNotes()
 	if !p.Domain.Set() {
 		notes = append(notes, plan.Finding{
 			Severity: plan.SeverityNote, Code: "http-only", Target: p.compute(), Source: p.At("spec.domain"),
 			Message: "the load balancer serves plain HTTP: spec.domain gives it a host name and a certificate",
-		})
-	}
-	if len(fleets) > 0 {
-		notes = append(notes, plan.Finding{
-			Severity: plan.SeverityNote, Code: "backend-fleets", Target: p.gpuShared(), Source: fleets[0].Fleet.Source,
-			Message: "the backend keeps its own list of fleets: each fleet needs its row there too (Admin UI), or it gets no jobs and publishes no metrics",
 		})
 	}
 	return notes

@@ -215,6 +215,7 @@ func TestRenderRefuses(t *testing.T) {
 			s.Stacks = []spec.Stack{{Meta: meta("extra", "x", 1, nil), Template: "./queue.yaml", Body: []byte(`{}`)}}
 		},
 		`stack bp-network: network CIDR 10.0.0.0/27 has no room for the subnets of 2 zones: the smallest VPC that has is a /23`: func(s *spec.Set) { s.Platform.Network.CIDR = "10.0.0.0/27" },
+		`stack bp-network: 3 NAT gateways in 2 zones`: func(s *spec.Set) { s.Platform.Network.NATGateways = 3 },
 	} {
 		set := shipped()
 		change(&set)

@@ -130,6 +130,7 @@ func TestSidecarsRestart(t *testing.T) {
 	program(t, dir, "php", `echo run >>`+dir+`/runs
 [ "$(wc -l <`+dir+`/runs)" -ge 3 ] || exit 7
 trap 'echo stopped >>`+dir+`/runs; exit 0' TERM
+echo ready >>`+dir+`/runs
 for i in $(seq 100); do /bin/sleep 0.05; done
 exit 9`)
 	program(t, dir, "sleep", "exec /bin/sleep 0.01")
@@ -145,9 +146,8 @@ exit 9`)
 	}
 	waitFor(t, func() bool {
 		b, _ := os.ReadFile(filepath.Join(dir, "runs"))
-		return strings.Count(string(b), "run\n") >= 3
+		return strings.Contains(string(b), "ready\n")
 	})
-	time.Sleep(100 * time.Millisecond) // let the third run set its trap
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -278,4 +278,3 @@ func outputNames(s plan.Stack) []string {
 	slices.Sort(names)
 	return names
 }
-

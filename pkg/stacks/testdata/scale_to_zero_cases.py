@@ -60,6 +60,7 @@ for case, calls in {
     "a job within the time": run(2, quiet[:14] + [(15, 1.0)] + quiet[15:]),
     "a job before the time": run(2, quiet[:15] + [(16, 1.0)] + quiet[16:]),
     "publisher died": run(2, quiet[5:]),
+    "publisher just died": run(2, quiet[4:]),
     "publisher never lived": run(2, []),
     "only a few points": run(2, quiet[:5]),
     "state OK": run(2, quiet, state="OK"),

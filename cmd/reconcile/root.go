@@ -67,7 +67,7 @@ what should be, AWS holds what is.`,
 	root.AddCommand(
 		newInit(g), newValidate(g), newRender(g), newSchema(g),
 		newPlan(g), newApply(g), newDestroy(g), newStatus(g),
-		newVersion(g),
+		newSandbox(g), newVersion(g),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"reconcile/pkg/sandbox"
+)
+
+func newSandbox(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Look at the embedded sandbox, or start it anew",
+		Long: `The sandbox is an AWS account in one file: with --sandbox every command works
+on it instead of AWS, over the same wire. Its state is kept between commands.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newSandboxReset(g), newSandboxShow(g))
+	return cmd
+}
+
+func (g *global) sandboxFile() string {
+	if g.sandbox != "" {
+		return g.sandbox
+	}
+	return defaultSandbox
+}
+
+func newSandboxReset(g *global) *cobra.Command {
+	var bare bool
+	cmd := &cobra.Command{
+		Use:     "reset",
+		Short:   "Start with a fresh account",
+		Long:    "reset replaces the sandbox's state by a fresh account, in which the container images and fleet AMIs that\nspecs ask for exist; with --bare by an empty one.",
+		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := sandbox.Reset(g.sandboxFile(), bare); err != nil {
+				return err
+			}
+			what := "a fresh account; its container images and fleet AMIs exist"
+			if bare {
+				what = "an empty account"
+			}
+			fmt.Fprintf(g.out, "%s: %s\n", g.sandboxFile(), what)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&bare, "bare", false, "an empty account, without container images and AMIs")
+	return cmd
+}
+
+func newSandboxShow(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show",
+		Short:   "Show what is in the sandbox",
+		Long:    "show lists the stacks, groups, parameters, secrets and other things that the sandbox's account holds; never a secret's value.",
+		Example: "  reconcile sandbox show",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			box, err := sandbox.Open(sandbox.Options{Path: g.sandboxFile()})
+			if err != nil {
+				return err
+			}
+			if err := box.Show(g.out); err != nil {
+				return err
+			}
+			return box.Close()
+		},
+	}
+}

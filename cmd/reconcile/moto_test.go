@@ -39,7 +39,10 @@ func startMoto(t *testing.T) string {
 	t.Helper()
 	moto, err := exec.LookPath("moto_server")
 	if err != nil {
-		t.Skip("moto_server is not here; .ci/run insists on it")
+		if os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
+			t.Fatal("moto_server is missing")
+		}
+		t.Skip("moto_server is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

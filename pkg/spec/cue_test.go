@@ -69,10 +69,16 @@ _e: [_d, _d, _d, _d, _d, _d, _d, _d, _d, _d]
 _f: [_e, _e, _e, _e, _e, _e, _e, _e, _e, _e]
 x: {kind: "Fleet", y: [_f, _f, _f, _f, _f, _f, _f, _f, _f, _f]}
 `, []string{"takes more than", "needs more than"}},
-		"a template that loops": {`
-import ("list", "text/template")
-x: template.Execute("{{range .}}{{range $}}{{range $}}{{range $}}x{{end}}{{end}}{{end}}{{end}}", list.Range(0, 1000, 1))
-`, []string{"takes more than", "needs more than"}},
+		"a text that doubles": {`
+import ("encoding/hex", "strings")
+_a: strings.Repeat("a", 1000000)
+_b: hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(_a))))))
+x: hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(_b))))))
+`, []string{"needs more than 512 MB of memory"}},
+		"one huge number": {`
+import "math/bits"
+x: bits.Lsh(1, 40000000000)
+`, []string{"needs more than 512 MB of memory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

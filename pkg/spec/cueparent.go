@@ -65,7 +65,7 @@ func childBlame(cmd *exec.Cmd, late bool, stdout, stderr *bounded) string {
 	switch {
 	case stdout.over:
 		return fmt.Sprintf("evaluating the CUE gives more than %d MB of values", childOutput>>20)
-	case code == exitMemory || bytes.Contains(stderr.b.Bytes(), []byte("out of memory")) || bytes.Contains(stderr.b.Bytes(), []byte("cannot allocate memory")):
+	case code == exitMemory || ranOut(stderr.b.Bytes()):
 		return fmt.Sprintf("evaluating the CUE needs more than %d MB of memory", childHeap>>20)
 	case bytes.Contains(stderr.b.Bytes(), []byte("stack exceeds")):
 		return "evaluating the CUE nests too deep"
@@ -73,6 +73,17 @@ func childBlame(cmd *exec.Cmd, late bool, stdout, stderr *bounded) string {
 		return fmt.Sprintf("evaluating the CUE takes more than %d seconds", childCPU)
 	}
 	return fmt.Sprintf("evaluating the CUE ended with code %d", code)
+}
+
+// ranOut tells whether the runtime could not have the memory it asked for: the
+// kernel's limit was faster than the child's own watch.
+func ranOut(stderr []byte) bool {
+	for _, text := range []string{"out of memory", "allocate memory", "failed to allocate"} {
+		if bytes.Contains(stderr, []byte(text)) {
+			return true
+		}
+	}
+	return false
 }
 
 // bounded keeps what is written to it up to a limit, then calls full once.

@@ -153,7 +153,7 @@ func (e *explainer) sentence(keyword string, p place) {
 	if s == nil {
 		s = &shape{}
 	}
-	shown := quote(p.node.text)
+	shown := p.node.shown()
 	switch keyword {
 	case "required":
 		e.missing(p, s)
@@ -166,7 +166,7 @@ func (e *explainer) sentence(keyword string, p place) {
 	case "enum":
 		e.notOneOf(p, s)
 	case "pattern":
-		e.issues.suggest(p.at, p.path, "pattern", fmt.Sprintf("is %s; it must be %s", shown, s.Expect), patternHint(p.path, p.node.text))
+		e.issues.suggest(p.at, p.path, "pattern", fmt.Sprintf("is %s; it must be %s", quote(p.node.text), s.Expect), patternHint(p.path, p.node.text))
 	case "maxLength":
 		e.issues.add(p.at, p.path, "length", fmt.Sprintf("is %d characters long; at most %d are allowed", utf8.RuneCountInString(p.node.text), s.MaxLength))
 	case "minimum", "maximum":
@@ -249,10 +249,10 @@ func (e *explainer) wrongType(p place, s *shape) {
 	case p.node.kind == nodeNull:
 		is, suggestion = "is empty", "give it a value or remove the line"
 	case p.node.kind == nodeText:
-		is = "is " + quote(p.node.text)
+		is = "is " + p.node.shown()
 		suggestion = textHint(p.node, s)
 	case p.node.kind == nodeBool || p.node.kind == nodeInt || p.node.kind == nodeFloat:
-		is = "is " + p.node.text
+		is = "is " + p.node.shown()
 		if s.wants("string") {
 			suggestion = fmt.Sprintf("put it in quotes: %q", p.node.text)
 		}
@@ -265,10 +265,7 @@ func (e *explainer) notOneOf(p place, s *shape) {
 	for _, v := range s.Enum {
 		values = append(values, jsonText(v))
 	}
-	shown := p.node.text
-	if p.node.kind == nodeText {
-		shown = quote(p.node.text)
-	}
+	shown := p.node.shown()
 	if p.node.kind == nodeObject || p.node.kind == nodeList || p.node.kind == nodeNull {
 		e.wrongType(p, s)
 		return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 )
 
@@ -56,7 +57,7 @@ func Load(ctx context.Context, opts LoadOptions) (Set, error) {
 		return Set{}, err
 	}
 	if len(l.issues) > 0 {
-		return Set{}, l.issues.sorted()
+		return Set{}, l.findings()
 	}
 	if issue, tooOld := requiresNewer(docs, opts.Version); tooOld {
 		return Set{}, Issues{issue}
@@ -65,7 +66,7 @@ func Load(ctx context.Context, opts LoadOptions) (Set, error) {
 		return Set{}, err
 	}
 	if len(l.issues) > 0 {
-		return Set{}, l.issues.sorted()
+		return Set{}, l.findings()
 	}
 	set, err := l.unify(docs, templates)
 	if err != nil {
@@ -76,11 +77,27 @@ func Load(ctx context.Context, opts LoadOptions) (Set, error) {
 		l.rules(&set)
 	}
 	if len(l.issues) > 0 {
-		return Set{}, l.issues.sorted()
+		return Set{}, l.findings()
 	}
 	set.Dir, set.Digest = l.name, l.digest()
 	set.Files = l.filesRead()
 	return set, nil
+}
+
+// maxIssues is how many findings a Load returns: a generated file can have
+// hundreds of thousands, and nobody reads them.
+const maxIssues = 1000
+
+// findings are the issues so far, sorted, the first of very many.
+func (l *loader) findings() Issues {
+	all := l.issues.sorted()
+	if len(all) <= maxIssues {
+		return all
+	}
+	shown := slices.Clone(all[:maxIssues])
+	shown.add(Source{File: all[maxIssues].File, Line: all[maxIssues].Line, Column: all[maxIssues].Column}, "", "too-many",
+		"and "+count(len(all)-maxIssues, "more finding")+", not shown")
+	return shown
 }
 
 // loader holds what one Load has read and found.

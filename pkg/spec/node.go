@@ -53,6 +53,17 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
+// shown is a value as a message shows it: text in quotes, and nothing long.
+func (n *node) shown() string {
+	switch {
+	case n.kind == nodeList || n.kind == nodeObject || n.kind == nodeNull:
+		return n.kind.String()
+	case n.kind == nodeText || len(n.text) > 40:
+		return quote(n.text)
+	}
+	return n.text
+}
+
 // scalar is the text of a scalar at a path of keys, or "".
 func (n *node) scalar(keys ...string) string {
 	for _, k := range keys {

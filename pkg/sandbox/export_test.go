@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"sort"
 )
 
 // StateJSON is everything that s remembers at its clock's now, for tests.
@@ -20,4 +21,16 @@ func StateJSON(s *Sandbox) (string, error) {
 	}
 	b, err := json.MarshalIndent(s.account, "", " ")
 	return string(b), err
+}
+
+// Operations lists "service.Operation" of all that is served but S3.
+func Operations() []string {
+	var out []string
+	for name, svc := range services() {
+		for op := range svc.operations {
+			out = append(out, name+"."+op)
+		}
+	}
+	sort.Strings(out)
+	return out
 }

@@ -121,3 +121,13 @@ func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
 func containsText(err error, text string) bool {
 	return err != nil && strings.Contains(err.Error(), text)
 }
+
+// stockedAMI is the AMI that a fleet's parameter names.
+func stockedAMI(t testing.TB, box *sandbox.Sandbox, name string) string {
+	t.Helper()
+	out, err := ssmClient(box).GetParameter(t.Context(), &ssm.GetParameterInput{Name: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.Parameter.Value
+}

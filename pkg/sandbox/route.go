@@ -71,7 +71,7 @@ func route(r *http.Request, body []byte, known map[string]*service) (request, pr
 		return request{Service: "s3", Region: sc.region, S3: req}, protocolS3, err
 	}
 	svc := known[sc.service]
-	if svc == nil {
+	if svc == nil { // adminService is not in the list, so it is never reached over the wire
 		return request{}, guess, &Fail{Code: "UnknownService", Message: "the sandbox has no service " + sc.service, Status: http.StatusNotImplemented}
 	}
 	req := request{Service: sc.service, Region: sc.region, Body: string(body)}

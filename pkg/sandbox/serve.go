@@ -82,7 +82,11 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 	if refused != nil {
 		return s.refuse(refused, proto, s.services[req.Service], id), nil
 	}
-	fault, err := s.traffic.enter(r.Context(), s.services[req.Service], req.Service, req.name(), s.options)
+	ruled, err := s.ruled(req)
+	if err != nil {
+		return s.refuse(asFail(err), proto, s.services[req.Service], id), nil
+	}
+	fault, err := s.traffic.enter(r.Context(), s.services[req.Service], req.Service, req.name(), s.options, ruled)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +96,8 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 	if fault != nil && fault.Code != "" {
 		return s.refuse(fault.fail(), proto, s.services[req.Service], id), nil
 	}
-	a := s.locked(r.Context(), req, proto, id)
+	// From here on the request counts: a caller that goes away does not undo it.
+	a := s.locked(context.WithoutCancel(r.Context()), req, proto, id)
 	if fault != nil && fault.Lost == LostAfter {
 		return nil, errLost
 	}
@@ -121,7 +126,7 @@ func (s *Sandbox) locked(ctx context.Context, req request, proto protocol, id st
 
 func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id string) (a *answer, err error) {
 	if s.closed {
-		return nil, errors.New("the sandbox is closed")
+		return nil, errClosed
 	}
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -173,6 +178,9 @@ type served struct {
 
 // serve runs a request against the state at the sandbox's clock.
 func (s *Sandbox) serve(ctx context.Context, req request) served {
+	if req.Service == adminService {
+		return served{err: s.applyAdmin(req)}
+	}
 	r, engine := s.regionFor(req.region(s.account), s.isWrite(req))
 	c := &call{ctx: ctx, now: s.clock, account: s.account, region: r, engine: engine, sandbox: s}
 	if req.S3 != nil {
@@ -205,6 +213,9 @@ func (s *Sandbox) decode(req request, in any) error {
 }
 
 func (s *Sandbox) isWrite(req request) bool {
+	if req.Service == adminService {
+		return true
+	}
 	if req.S3 != nil {
 		return req.S3.Method != http.MethodGet && req.S3.Method != http.MethodHead
 	}

@@ -1,9 +1,7 @@
 package sandbox_test
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -154,31 +152,6 @@ func TestLatencyEndsWithTheContext(t *testing.T) {
 	if err := <-done; !errors.Is(err, ctx.Err()) {
 		t.Errorf("error %v", err)
 	}
-}
-
-// Requests of any shape get an answer, never a panic.
-func FuzzRequests(f *testing.F) {
-	f.Add("ssm", "AmazonSSM.PutParameter", "application/x-amz-json-1.1", []byte(`{"Name":"/x","Value":"v","Type":"String","Tags":[{"Key":"k"}]}`))
-	f.Add("ssm", "AmazonSSM.GetParameters", "", []byte(`{"Names":[1]}`))
-	f.Add("cloudformation", "", "application/x-www-form-urlencoded", []byte("Action=CreateStack&StackName=s&Tags.member.1.Key=a&Tags.member.x=1&TemplateBody=%7B%7D"))
-	f.Add("sts", "", "application/x-www-form-urlencoded", []byte("Action=GetCallerIdentity&%"))
-	f.Add("ec2", "", "application/x-www-form-urlencoded", []byte("Action=DescribeImages&ImageId.1=ami-1&Filter.1.Name=x&Filter.1.Value.1=y"))
-	f.Fuzz(func(t *testing.T, service, target, contentType string, body []byte) {
-		s := open(t, sandbox.Options{})
-		r := httptest.NewRequest(http.MethodPost, "http://sandbox/", bytes.NewReader(body))
-		r.Header = http.Header{
-			"Authorization": {"AWS4-HMAC-SHA256 Credential=A/20261123/us-east-1/" + service + "/aws4_request, SignedHeaders=host, Signature=0"},
-			"X-Amz-Target":  {target}, "Content-Type": {contentType},
-		}
-		res, err := s.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		if _, err := io.ReadAll(res.Body); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 var _ aws.HTTPClient = (*sandbox.Sandbox)(nil)

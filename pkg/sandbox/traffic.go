@@ -34,16 +34,6 @@ func (f *Fault) fail() *Fail {
 	return &Fail{Code: f.Code, Message: f.Message, Status: f.Status, Server: f.Status >= http.StatusInternalServerError}
 }
 
-// FaultRule is a fault kept in the state file, for calls that match.
-type FaultRule struct {
-	Service   string `json:"service,omitempty"`   // "" matches all
-	Operation string `json:"operation,omitempty"` // "" matches all
-	After     int    `json:"after,omitempty"`     // lets so many matching calls pass first
-	Times     int    `json:"times,omitempty"`     // then hits so often; 0 means always
-	Seen      int    `json:"seen,omitempty"`
-	Fault     Fault  `json:"fault"`
-}
-
 // Rate is a token bucket.
 type Rate struct {
 	PerSecond float64
@@ -86,9 +76,9 @@ func (t *traffic) requestID() string {
 	return uuid((&account{Seed: t.seed}).hash("request", fmt.Sprint(t.serial)))
 }
 
-// enter counts a call and says what goes wrong with it. It waits as long as
-// latency and fault ask for.
-func (t *traffic) enter(ctx context.Context, svc *service, name, operation string, o Options) (*Fault, error) {
+// enter counts a call and says what goes wrong with it; ruled is what the
+// state's rules say. It waits as long as latency and fault ask for.
+func (t *traffic) enter(ctx context.Context, svc *service, name, operation string, o Options, ruled *Fault) (*Fault, error) {
 	t.mu.Lock()
 	key := name + "." + operation
 	t.calls[key]++
@@ -97,8 +87,8 @@ func (t *traffic) enter(ctx context.Context, svc *service, name, operation strin
 	allowed := t.take(o.Rates, key, now) && t.take(o.Rates, name, now)
 	t.mu.Unlock()
 
-	var fault *Fault
-	if o.Fault != nil {
+	fault := ruled
+	if o.Fault != nil && fault == nil {
 		fault = o.Fault(name, operation, n)
 	}
 	if !allowed && fault == nil {

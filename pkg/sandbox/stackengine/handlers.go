@@ -131,12 +131,12 @@ func (e *Engine) make(ctx context.Context, s *Stack, r, old *StackResource) *Han
 		return handlerError(err)
 	}
 	key := r.Type + "|" + p.ID
-	other, special := e.State.Items[key], e.Providers[r.Type] != nil
-	switch {
-	case other != nil && special && other.Owner == "":
+	switch other := e.State.Items[key]; {
+	case other == nil:
+	case other.Owner == "" && e.Providers[r.Type] != nil:
 		// Somebody deleted through the service what a stack had left behind.
 		e.load().dropItem(key, other)
-	case other != nil || !special && e.Exists != nil && e.Exists(r.Type, p.ID):
+	default:
 		return e.exists(other, r.Type, p.ID)
 	}
 	r.PhysicalID, r.Attributes = p.ID, p.Attributes

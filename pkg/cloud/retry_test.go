@@ -41,7 +41,7 @@ func TestThrottlingNeverFailsARequest(t *testing.T) {
 
 func TestConcurrentRequestsBackOffTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// An account that allows four calls a second, whatever the client believes.
+		// An account that allows three calls a second, whatever the client believes.
 		var second time.Time
 		var used int
 		c, w := open(t, nil)
@@ -51,7 +51,7 @@ func TestConcurrentRequestsBackOffTogether(t *testing.T) {
 			if now := time.Now().Truncate(time.Second); now != second {
 				second, used = now, 0
 			}
-			if used++; used > 4 {
+			if used++; used > 3 {
 				return refuse("Throttling", "Rate exceeded")
 			}
 			return answer{body: describeStacks("CREATE_COMPLETE", "")}
@@ -69,7 +69,8 @@ func TestConcurrentRequestsBackOffTogether(t *testing.T) {
 			}
 		}
 		n := c.Stats()[0]
-		if n.Throttled*2 > n.Calls {
+		t.Logf("%d of %d calls were throttled", n.Throttled, n.Calls)
+		if n.Throttled*3 > n.Calls {
 			t.Errorf("%d of %d calls were throttled: the budget does not slow down", n.Throttled, n.Calls)
 		}
 	})

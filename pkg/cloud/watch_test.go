@@ -380,3 +380,24 @@ func TestManyWatchesShareAListing(t *testing.T) {
 		}
 	})
 }
+
+// While an operation does not show yet, a long history is not read to its end
+// with every poll.
+func TestWatchDoesNotReadOldHistory(t *testing.T) {
+	s := time.Second
+	synctest.Test(t, func(t *testing.T) {
+		h := history{begin: time.Now(), status: []at{{0, "UPDATE_COMPLETE"}, {10 * s, "UPDATE_IN_PROGRESS"}, {12 * s, "UPDATE_COMPLETE"}}}
+		for i := range 60 {
+			h.events = append(h.events, at{0, fmt.Sprintf("OLD%d bp-network - UPDATE_IN_PROGRESS", i)}, at{0, fmt.Sprintf("OLD%d bp-network - UPDATE_COMPLETE", i)})
+		}
+		h.events = append(h.events, at{10 * s, "T bp-network - UPDATE_IN_PROGRESS"}, at{12 * s, "T bp-network - UPDATE_COMPLETE"})
+		c, w := open(t, map[string]func(ask) answer{"DescribeStacks": h.describe, "DescribeStackEvents": h.page})
+		if _, r := follow(t, c, "T"); r.Err != nil || r.Token != "T" {
+			t.Errorf("%+v", r)
+		}
+		polls, pages := w.count("DescribeStacks"), w.count("DescribeStackEvents")
+		if pages > polls*4 {
+			t.Errorf("%d polls read %d pages of events", polls, pages)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,7 @@ func (c *consent) options() (apply.Options, error) {
 func newApply(g *global) *cobra.Command {
 	var sel selectFlags
 	var allow consent
+	var show display
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make AWS match the specs",
@@ -78,22 +80,30 @@ finishes the work.`,
 			if err != nil {
 				return err
 			}
-			return g.run(cmd.Context(), s, p, options, allow.yes)
+			return g.run(cmd.Context(), s, p, options, allow.yes, g.planStyle(show, sel.flags(), given(options)))
 		},
 	}
 	sel.bind(cmd)
 	allow.bind(cmd)
+	show.bind(cmd)
 	return cmd
 }
 
+// given tells which consents these options hold.
+func given(o apply.Options) func(plan.Approval) bool {
+	return func(a plan.Approval) bool {
+		return o.AllowAll[a.Kind] || slices.ContainsFunc(o.Approve, func(g plan.Approval) bool { return g.Kind == a.Kind && g.Target == a.Target })
+	}
+}
+
 // run shows a plan, asks, and applies it.
-func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply.Options, yes bool) error {
+func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply.Options, yes bool, style report.Options) error {
 	if g.output == "text" {
-		if err := g.printPlan(p, false); err != nil {
+		if err := g.printPlan(p, style); err != nil {
 			return err
 		}
 	}
-	if err := planExit(p, false); err != nil {
+	if err := planExit(p, false, g.output == "text"); err != nil {
 		return err
 	}
 	if p.Empty() {
@@ -102,12 +112,14 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 		}
 		return nil
 	}
-	if err := g.ask(yes); err != nil {
-		return err
+	if !yes {
+		if err := g.ask(p, options); err != nil {
+			return err
+		}
 	}
 	progress := report.NewProgress(g.progressTo(), report.ProgressOptions{
-		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json",
-		Columns: func() int { return columns(g.err) }, Now: time.Now, Plan: p,
+		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json", Told: terminal(g.out),
+		Columns: func() int { return columns(g.err) }, Rows: func() int { return rows(g.err) }, Now: time.Now, Plan: p,
 	})
 	result, err := apply.Run(ctx, p, s.cloud.Port(ctx), options, progress.Observe)
 	progress.Close()
@@ -117,7 +129,7 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 	if g.output == "json" {
 		err = report.ResultJSON(g.out, p, result)
 	} else {
-		err = report.Result(g.out, p, result, g.style(g.out))
+		err = report.Result(g.out, p, result, style)
 	}
 	if err != nil {
 		return err
@@ -138,16 +150,27 @@ func resultExit(r apply.Result) error {
 }
 
 // ask prompts on a terminal. Elsewhere only --yes lets a plan run.
-func (g *global) ask(yes bool) error {
-	if yes {
-		return nil
-	}
+func (g *global) ask(p plan.Plan, options apply.Options) error {
 	if !terminal(g.in) || g.output != "text" {
 		return failWith(exitRefused, "no terminal to ask on; read the plan, then add --yes")
 	}
-	fmt.Fprint(g.err, "\nDo these steps? Only 'yes' will be accepted: ")
+	refused, skipped := report.Unapproved(p, given(options))
+	runs := len(p.Steps) - len(refused) - len(skipped) - p.Summary.Blocked
+	what := "these steps"
+	switch {
+	case runs == 0:
+		return failWith(exitRefused, "no step can run; nothing was changed")
+	case runs < len(p.Steps):
+		what = "the " + counted(runs, "step") + " that can run"
+	case runs == 1:
+		what = "this step"
+	}
+	fmt.Fprintf(g.err, "\nDo %s? Only 'yes' is taken: ", what)
 	line, err := bufio.NewReader(g.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != "yes" {
+		if err != nil {
+			fmt.Fprintln(g.err)
+		}
 		return failWith(exitRefused, "not confirmed; nothing was changed")
 	}
 	return nil

@@ -7,11 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
 )
 
 func newDestroy(g *global) *cobra.Command {
 	var sel selectFlags
 	var allow consent
+	var show display
 	var resources []string
 	cmd := &cobra.Command{
 		Use:   "destroy",
@@ -47,11 +49,16 @@ this platform's mark is never touched.`,
 			if err != nil {
 				return err
 			}
-			return g.run(ctx, s, p, consents, allow.yes)
+			selected := sel.flags()
+			for _, r := range resources {
+				selected = append(selected, "--resource "+report.ShellWord(r))
+			}
+			return g.run(ctx, s, p, consents, allow.yes, g.planStyle(show, selected, given(consents)))
 		},
 	}
 	sel.bind(cmd)
 	allow.bind(cmd)
+	show.bind(cmd)
 	cmd.Flags().StringArrayVar(&resources, "resource", nil, "do not keep the stateful resource `STACK/LOGICALID` (repeatable); it still needs its approval")
 	return cmd
 }

@@ -11,6 +11,13 @@ import (
 	"reconcile/pkg/report"
 )
 
+// display is how much of a plan is shown.
+type display struct{ verbose bool }
+
+func (d *display) bind(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&d.verbose, "verbose", false, "show everything: each resource with its properties, whole documents, all notes")
+}
+
 // selectFlags limit a command to some fleets and stacks.
 type selectFlags struct{ fleets, stacks []string }
 
@@ -19,13 +26,26 @@ func (s *selectFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.stacks, "stack", nil, "only the stack `NAME` (repeatable, globs), and what it needs that is missing")
 }
 
+// flags are what was given, as a command line has it.
+func (s *selectFlags) flags() []string {
+	var out []string
+	for _, f := range s.fleets {
+		out = append(out, "--fleet "+report.ShellWord(f))
+	}
+	for _, f := range s.stacks {
+		out = append(out, "--stack "+report.ShellWord(f))
+	}
+	return out
+}
+
 func (s *selectFlags) selection() plan.Selection {
 	return plan.Selection{Fleets: s.fleets, Stacks: s.stacks}
 }
 
 func newPlan(g *global) *cobra.Command {
 	var sel selectFlags
-	var detailed, verbose bool
+	var detailed bool
+	var show display
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would change",
@@ -43,15 +63,15 @@ call of any kind: no change set, no upload.`,
 			if err != nil {
 				return err
 			}
-			if err := g.printPlan(p, verbose); err != nil {
+			if err := g.printPlan(p, g.planStyle(show, sel.flags(), nil)); err != nil {
 				return err
 			}
-			return planExit(p, detailed)
+			return planExit(p, detailed, g.output != "json")
 		},
 	}
 	sel.bind(cmd)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there are changes or drift")
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "show every property of resources that are created")
+	show.bind(cmd)
 	return cmd
 }
 
@@ -77,9 +97,14 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 	return p, s, err
 }
 
-func (g *global) printPlan(p plan.Plan, verbose bool) error {
+// planStyle is how a plan looks on the standard output.
+func (g *global) planStyle(show display, selected []string, given func(plan.Approval) bool) report.Options {
 	o := g.style(g.out)
-	o.Verbose = verbose
+	o.Verbose, o.Select, o.Given = show.verbose, selected, given
+	return o
+}
+
+func (g *global) printPlan(p plan.Plan, o report.Options) error {
 	switch g.output {
 	case "json":
 		return report.PlanJSON(g.out, p)
@@ -90,14 +115,21 @@ func (g *global) printPlan(p plan.Plan, verbose bool) error {
 }
 
 // planExit is the exit code that a plan earns: error findings refuse; with
-// --detailed-exitcode changes and drift are 2.
-func planExit(p plan.Plan, detailed bool) error {
+// --detailed-exitcode changes and drift are 2. told says that the findings were
+// shown already.
+func planExit(p plan.Plan, detailed, told bool) error {
+	var errs []plan.Finding
 	for _, f := range p.Findings {
 		if f.Severity == plan.SeverityError {
-			return failWith(exitRefused, "%s: %s", f.Target, f.Message)
+			errs = append(errs, f)
 		}
 	}
-	if detailed && (!p.Empty() || len(p.Drift) > 0) {
+	switch {
+	case len(errs) > 0 && told:
+		return failWith(exitRefused, "the plan has %s and is not applied", counted(len(errs), "error"))
+	case len(errs) > 0:
+		return failWith(exitRefused, "%s: %s", errs[0].Target, errs[0].Message)
+	case detailed && (!p.Empty() || len(p.Drift) > 0):
 		return exitWith(exitChanges)
 	}
 	return nil

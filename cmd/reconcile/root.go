@@ -145,20 +145,49 @@ func (g *global) colored(w io.Writer) bool {
 
 // style is how text for people looks on w.
 func (g *global) style(w io.Writer) report.Options {
-	return report.Options{Color: g.colored(w), Width: columns(w), Source: os.ReadFile}
+	return report.Options{Color: g.colored(w), Width: columns(w), Source: os.ReadFile, Flags: g.flags()}
+}
+
+// flags are the flags of this invocation that a command to run next needs too.
+func (g *global) flags() []string {
+	var out []string
+	if g.sandbox == defaultSandbox {
+		out = append(out, "--sandbox")
+	} else if g.sandbox != "" {
+		out = append(out, "--sandbox="+report.ShellWord(g.sandbox))
+	}
+	for _, f := range []struct{ name, value, standard string }{
+		{"--specs", g.specs, "specs"}, {"--profile", g.profile, ""}, {"--region", g.region, ""},
+	} {
+		if f.value != f.standard {
+			out = append(out, f.name+" "+report.ShellWord(f.value))
+		}
+	}
+	return out
 }
 
 // columns is the width of the terminal behind w, 0 when it is none.
 func columns(w io.Writer) int {
+	width, _ := size(w)
+	return width
+}
+
+// rows is the height of the terminal behind w, 0 when it is none.
+func rows(w io.Writer) int {
+	_, height := size(w)
+	return height
+}
+
+func size(w io.Writer) (width, height int) {
 	f, ok := w.(*os.File)
 	if !ok {
-		return 0
+		return 0, 0
 	}
-	width, _, err := term.GetSize(f.Fd())
+	width, height, err := term.GetSize(f.Fd())
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return width
+	return width, height
 }
 
 // terminal tells whether w is a terminal that a person looks at.
@@ -167,8 +196,7 @@ func terminal(w any) bool {
 	if !ok || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return term.IsTerminal(f.Fd())
 }
 
 // noArgs refuses arguments, naming the likely mistake: a value written apart

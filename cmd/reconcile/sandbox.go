@@ -61,6 +61,9 @@ func newSandboxShow(g *global) *cobra.Command {
 		Example: "  reconcile sandbox show",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if _, err := os.Stat(g.sandboxFile()); err != nil {
+				return fmt.Errorf("no sandbox: %w; any command with --sandbox makes one", err)
+			}
 			box, err := sandbox.Open(sandbox.Options{Path: g.sandboxFile()})
 			if err != nil {
 				return err

@@ -48,12 +48,12 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 func (s *session) close() error {
 	if s.g.stats && s.cloud != nil {
 		w := tabwriter.NewWriter(s.g.err, 0, 0, 2, ' ', 0)
-		total := 0
+		calls, throttled := 0, 0
 		for _, c := range s.cloud.Stats() {
-			fmt.Fprintf(w, "%s\t%s\t%d calls\t%d throttled\n", c.Service, c.Operation, c.Calls, c.Throttled)
-			total += c.Calls
+			fmt.Fprintf(w, "%s\t%s\t%s%s\n", c.Service, c.Operation, counted(c.Calls, "call"), throttles(c.Throttled))
+			calls, throttled = calls+c.Calls, throttled+c.Throttled
 		}
-		fmt.Fprintf(w, "total\t\t%d calls\t\n", total)
+		fmt.Fprintf(w, "total\t\t%s%s\n", counted(calls, "call"), throttles(throttled))
 		if err := w.Flush(); err != nil {
 			return err
 		}
@@ -62,6 +62,14 @@ func (s *session) close() error {
 		return s.sandbox.Close()
 	}
 	return nil
+}
+
+// throttles is said only where there were some.
+func throttles(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d throttled", n)
 }
 
 // sandboxPace shortens the polls as the sandbox shortens AWS's operations.

@@ -46,7 +46,7 @@ live, in-service and largest capacity. Reading only.`,
 			if err != nil {
 				return err
 			}
-			if err := planExit(p, false); err != nil {
+			if err := planExit(p, false, false); err != nil {
 				return err
 			}
 			v := overview(desired, status, p)

@@ -177,6 +177,11 @@ func typeOf(o object) string {
 
 func limits(o object) string {
 	var l []string
+	for _, a := range o.list("anyOf") {
+		if sub, err := parse(a); err == nil && limits(sub) != "" {
+			l = append(l, limits(sub))
+		}
+	}
 	if enum := o.list("enum"); len(enum) > 0 {
 		var values []string
 		for _, e := range enum {
@@ -197,19 +202,29 @@ func limits(o object) string {
 	if o.has("maxLength") {
 		l = append(l, "at most "+string(o.values["maxLength"])+" characters")
 	}
+	if items := o.child("items"); items.has("enum") {
+		l = append(l, "each "+limits(items))
+	}
 	minItems, maxItems := string(o.values["minItems"]), string(o.values["maxItems"])
 	switch {
 	case minItems != "" && maxItems != "":
 		l = append(l, minItems+" to "+maxItems+" items")
 	case minItems != "":
-		l = append(l, "at least "+minItems+" items")
+		l = append(l, "at least "+minItems+" item"+plural(minItems))
 	case maxItems != "":
-		l = append(l, "at most "+maxItems+" items")
+		l = append(l, "at most "+maxItems+" item"+plural(maxItems))
 	}
 	if o.has("uniqueItems") {
 		l = append(l, "no item twice")
 	}
 	return strings.Join(l, ", ")
+}
+
+func plural(n string) string {
+	if n == "1" {
+		return ""
+	}
+	return "s"
 }
 
 // unquote is a JSON string's text, or any other JSON value as it is.

@@ -151,7 +151,7 @@ func (e *evaluator) topLevel(name string, v cue.Value, file string) {
 		return
 	}
 	at := Source{File: file}
-	if w, ok := e.export(v, place3{at, name}, 1); ok {
+	if w, ok := e.export(v, spot{at, name}, 1); ok {
 		e.result.Documents = append(e.result.Documents, w)
 	}
 }
@@ -181,16 +181,16 @@ func (e *evaluator) helper(name string, v cue.Value, file string) {
 	}
 }
 
-// place3 is where a value without a place of its own is.
-type place3 struct {
+// spot is where a value without a place of its own is.
+type spot struct {
 	at   Source
 	path string
 }
 
 // export turns a concrete value into a node with places.
-func (e *evaluator) export(v cue.Value, parent place3, depth int) (wireNode, bool) {
+func (e *evaluator) export(v cue.Value, parent spot, depth int) (wireNode, bool) {
 	v, _ = v.Default()
-	here := place3{source(position(v), ""), parent.path}
+	here := spot{source(position(v), ""), parent.path}
 	if here.at.File == "" {
 		here.at = parent.at
 	}
@@ -240,7 +240,7 @@ func position(v cue.Value) token.Pos {
 	return v.Pos()
 }
 
-func (e *evaluator) exportList(v cue.Value, w wireNode, here place3, depth int) (wireNode, bool) {
+func (e *evaluator) exportList(v cue.Value, w wireNode, here spot, depth int) (wireNode, bool) {
 	items, err := v.List()
 	if err != nil {
 		e.blame(err, "cue-value", here.at.File)
@@ -256,7 +256,7 @@ func (e *evaluator) exportList(v cue.Value, w wireNode, here place3, depth int) 
 	return w, true
 }
 
-func (e *evaluator) exportStruct(v cue.Value, w wireNode, here place3, depth int) (wireNode, bool) {
+func (e *evaluator) exportStruct(v cue.Value, w wireNode, here spot, depth int) (wireNode, bool) {
 	fields, err := v.Fields()
 	if err != nil {
 		e.blame(err, "cue-value", here.at.File)
@@ -264,7 +264,7 @@ func (e *evaluator) exportStruct(v cue.Value, w wireNode, here place3, depth int
 	}
 	for fields.Next() {
 		key := fields.Selector().Unquoted()
-		value, ok := e.export(fields.Value(), place3{here.at, joinPath(here.path, key)}, depth+1)
+		value, ok := e.export(fields.Value(), spot{here.at, joinPath(here.path, key)}, depth+1)
 		if !ok {
 			return w, false
 		}

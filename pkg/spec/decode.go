@@ -169,7 +169,7 @@ func (l *loader) decode(docs []*document, filled []json.RawMessage, templates *n
 		case KindPlatform:
 			platforms++
 			if platforms > 1 {
-				l.issues.add(d.root.at, "", "one-platform", fmt.Sprintf("is a second Platform; the first is at %s", place1(set.Platform.Source)))
+				l.issues.add(d.root.at, "", "one-platform", fmt.Sprintf("is a second Platform; the first is at %s", lineOf(set.Platform.Source)))
 				continue
 			}
 			err = decodePlatform(filled[i], meta, &set)
@@ -181,7 +181,7 @@ func (l *loader) decode(docs []*document, filled []json.RawMessage, templates *n
 			err = decodeStack(filled[i], meta, &set)
 		}
 		if err != nil {
-			return Set{}, fmt.Errorf("%s: %s: %w", place1(d.root.at), d.kind, err)
+			return Set{}, fmt.Errorf("%s: %s: %w", lineOf(d.root.at), d.kind, err)
 		}
 	}
 	if platforms == 0 {
@@ -215,7 +215,8 @@ func before(a, b Meta) bool {
 	return a.Source.Line < b.Source.Line
 }
 
-func place1(s Source) string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
+// lineOf names a place in the middle of a sentence.
+func lineOf(s Source) string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
 
 func decodePlatform(raw json.RawMessage, meta Meta, set *Set) error {
 	var w wirePlatform

@@ -12,7 +12,7 @@ func (l *loader) ruleBundles(set *Set, _ *Platform) {
 	for i := range set.Bundles {
 		b := &set.Bundles[i]
 		if at, again := first[b.Name]; again {
-			l.issues.add(b.At("metadata.name"), "metadata.name", "unique-bundle", fmt.Sprintf("bundle %s is declared already, at %s", quote(b.Name), place1(at)))
+			l.issues.add(b.At("metadata.name"), "metadata.name", "unique-bundle", fmt.Sprintf("bundle %s is declared already, at %s", quote(b.Name), lineOf(at)))
 			continue
 		}
 		first[b.Name] = b.At("metadata.name")

@@ -15,7 +15,7 @@ func (l *loader) ruleFleets(set *Set, _ *Platform) {
 	for i := range set.Fleets {
 		f := &set.Fleets[i]
 		if at, again := first[f.ID()]; again {
-			l.issues.add(f.At("metadata.name"), "metadata.name", "unique-fleet", fmt.Sprintf("fleet %s is declared already, at %s", f.ID(), place1(at)))
+			l.issues.add(f.At("metadata.name"), "metadata.name", "unique-fleet", fmt.Sprintf("fleet %s is declared already, at %s", f.ID(), lineOf(at)))
 			continue
 		}
 		first[f.ID()] = f.At("metadata.name")
@@ -77,7 +77,7 @@ func (l *loader) ruleFleetTemplates(set *Set, _ *Platform) {
 	for i, t := range set.Templates {
 		path := fmt.Sprintf("[%d].template_slug", i)
 		if at, again := first[t.Slug]; again {
-			l.issues.add(t.Source, path, "unique-template", fmt.Sprintf("template %s is declared already, at %s", quote(t.Slug), place1(at)))
+			l.issues.add(t.Source, path, "unique-template", fmt.Sprintf("template %s is declared already, at %s", quote(t.Slug), lineOf(at)))
 			continue
 		}
 		first[t.Slug] = t.Source

@@ -25,13 +25,13 @@ func (l *loader) ruleStackNames(set *Set, p *Platform) {
 		}
 		switch {
 		case slices.Contains(ReservedStacks(p.Name), s.Name):
-			refuse("is the platform's own stack (%s)", place1(p.Source))
+			refuse("is the platform's own stack (%s)", lineOf(p.Source))
 		case fleets[s.Name].Line > 0:
-			refuse("is the stack of the fleet at %s", place1(fleets[s.Name]))
+			refuse("is the stack of the fleet at %s", lineOf(fleets[s.Name]))
 		case strings.HasPrefix(s.Name, p.Name+"-gpu-fleet-"):
 			refuse("looks like a fleet's stack: those begin with %s-gpu-fleet-", p.Name)
 		case first[s.Name].Line > 0:
-			refuse("is declared already, at %s", place1(first[s.Name]))
+			refuse("is declared already, at %s", lineOf(first[s.Name]))
 		}
 		if first[s.Name].Line == 0 {
 			first[s.Name] = at
@@ -54,6 +54,10 @@ func (l *loader) stackRules(set *Set) {
 			byName[s.Name] = s
 		}
 	}
+	exists := map[string]bool{}
+	for _, name := range known {
+		exists[name] = true
+	}
 	templates := map[string]*template{}
 	for i := range set.Stacks {
 		s := &set.Stacks[i]
@@ -67,7 +71,7 @@ func (l *loader) stackRules(set *Set) {
 		l.checkCapabilities(s, t)
 	}
 	for i := range set.Stacks {
-		l.checkReferences(&set.Stacks[i], known, byName, templates)
+		l.checkReferences(&set.Stacks[i], known, exists, templates)
 	}
 	l.checkCycles(set, byName)
 	l.checkTags(set)
@@ -126,10 +130,10 @@ func (l *loader) checkCapabilities(s *Stack, t *template) {
 	}
 }
 
-func (l *loader) checkReferences(s *Stack, known []string, byName map[string]*Stack, templates map[string]*template) {
+func (l *loader) checkReferences(s *Stack, known []string, exists map[string]bool, templates map[string]*template) {
 	for i, name := range s.DependsOn {
 		path := fmt.Sprintf("spec.dependsOn[%d]", i)
-		if !slices.Contains(known, name) {
+		if !exists[name] {
 			l.issues.suggest(s.At(path), path, "stack-reference", fmt.Sprintf("there is no stack %s", quote(name)), orList(didYouMean(name, known), "stacks", known))
 		}
 	}
@@ -139,12 +143,12 @@ func (l *loader) checkReferences(s *Stack, known []string, byName map[string]*St
 			continue
 		}
 		path := "spec.parameters." + name
-		if !slices.Contains(known, v.Stack) {
+		if !exists[v.Stack] {
 			l.issues.suggest(s.At(path+".stack"), path+".stack", "stack-reference", fmt.Sprintf("there is no stack %s", quote(v.Stack)), orList(didYouMean(v.Stack, known), "stacks", known))
 			continue
 		}
 		t := templates[v.Stack]
-		if byName[v.Stack] != nil && t != nil && !slices.Contains(t.outputs, v.Output) {
+		if t != nil && !slices.Contains(t.outputs, v.Output) {
 			l.issues.suggest(s.At(path+".output"), path+".output", "stack-output", fmt.Sprintf("stack %s has no output %s", v.Stack, quote(v.Output)), orList(didYouMean(v.Output, t.outputs), "outputs", t.outputs))
 		}
 	}

@@ -33,7 +33,7 @@ func dashboard(name string, widgets list) cfn.Resource {
 func (p *platform) graph(x, y int, title string, metrics ...any) props {
 	return props{
 		"type": "metric", "x": x, "y": y, "width": 12, "height": rowHeight,
-		"properties": props{"title": title, "view": "timeSeries", "region": p.Region, "metrics": list(metrics)},
+		"properties": props{"title": title, "view": "timeSeries", "region": p.Region, "metrics": metrics},
 	}
 }
 

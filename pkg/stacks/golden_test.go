@@ -150,6 +150,7 @@ func TestSchemas(t *testing.T) {
 // TestLint asks a judge that nobody here wrote. Every rule that a template
 // leaves out says why in its metadata.
 func TestLint(t *testing.T) {
+	t.Parallel()
 	linter, err := exec.LookPath("cfn-lint")
 	if err != nil {
 		if os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {

@@ -24,9 +24,9 @@ type fleet struct {
 // scaling and alarms. Its log group is shared with the other stage of the same
 // slug and therefore a step of its own.
 func (f fleet) stack() plan.Stack {
-	s := f.platform.stack(f.platform.fleetStack(f.Fleet), "gpu-fleet", "GPU ASG for fleet "+f.Name)
+	s := f.platform.stack(f.fleetStack(f.Fleet), "gpu-fleet", "GPU ASG for fleet "+f.Name)
 	s.Fleet, s.Group = f.ID(), groupName(f.Fleet)
-	s.Source, s.meta = f.Fleet.Source, f.Fleet.Meta
+	s.Source, s.meta = f.Source, f.Meta
 	s.After = []plan.StepID{
 		plan.ID(plan.KindParameter, f.fleetSecretParameter(f.Stage)),
 		plan.ID(plan.KindLogGroup, workerLogGroup(f.Name)),
@@ -77,7 +77,7 @@ func (f fleet) launchTemplate(s *stack) {
 			// promotion is a visible change, and what ran before can be brought back.
 			"ImageId":            cfn.ParameterValue(f.amiParameter(f.Fleet)),
 			"IamInstanceProfile": props{"Arn": cfn.GetAtt("WorkerProfile", "Arn")},
-			"SecurityGroupIds":   list{cfn.StackOutput(f.platform.network(), "GpuSecurityGroup")},
+			"SecurityGroupIds":   list{cfn.StackOutput(f.network(), "GpuSecurityGroup")},
 			"BlockDeviceMappings": list{props{
 				"DeviceName": "/dev/sda1",
 				"Ebs":        props{"VolumeSize": 100, "VolumeType": "gp3", "Encrypted": true, "DeleteOnTermination": true},

@@ -44,12 +44,12 @@ func by(s props, kind string, principal any) props {
 }
 
 func policy(statements ...any) props {
-	return props{"Version": "2012-10-17", "Statement": list(statements)}
+	return props{"Version": "2012-10-17", "Statement": statements}
 }
 
 // tlsOnly refuses requests that are not encrypted in transit.
 func tlsOnly(actions string, resources ...any) props {
-	s := on(deny(list(resources), actions), "Bool", "aws:SecureTransport", "false")
+	s := on(deny(resources, actions), "Bool", "aws:SecureTransport", "false")
 	s["Principal"] = "*"
 	s["Sid"] = "TLSOnly"
 	return s

@@ -26,7 +26,7 @@ func (p *platform) renderParameters(d *plan.Desired, fleets []fleet) error {
 		d.Parameters = append(d.Parameters, plan.Parameter{
 			Name: p.fleetSecretParameter(stage), Type: "SecureString", DataType: "text",
 			Generate: "hex48", Policy: plan.PolicyCreate, Contract: true,
-			Describe: "Fleet secret for " + stage + " fleet-stage worker registration.", Source: p.Meta.Source,
+			Describe: "Fleet secret for " + stage + " fleet-stage worker registration.", Source: p.Source,
 		})
 	}
 	for _, f := range fleets {
@@ -36,7 +36,7 @@ func (p *platform) renderParameters(d *plan.Desired, fleets []fleet) error {
 		}
 		d.Parameters = append(d.Parameters, plan.Parameter{
 			Name: f.fleetParameter(f.Fleet, "desired_config"), Type: "String", DataType: "text", Value: config,
-			Policy: plan.PolicyOwn, Fleet: f.ID(), Contract: true, Source: f.Fleet.Source,
+			Policy: plan.PolicyOwn, Fleet: f.ID(), Contract: true, Source: f.Source,
 			Describe: "Wanted state of fleet " + f.ID(),
 		})
 		bundle, object, err := f.activeBundle()
@@ -72,7 +72,7 @@ func (f fleet) desiredConfig() (string, error) {
 func (f fleet) activeBundle() (plan.Parameter, *plan.Object, error) {
 	parameter := plan.Parameter{
 		Name: f.fleetParameter(f.Fleet, "active_bundle"), Type: "String", DataType: "text", Value: "none",
-		Policy: plan.PolicyCreate, Fleet: f.ID(), Contract: true, Source: f.Fleet.Source,
+		Policy: plan.PolicyCreate, Fleet: f.ID(), Contract: true, Source: f.Source,
 		Describe: "Active bundle of fleet " + f.ID(),
 	}
 	if f.Bundle == "" {
@@ -88,7 +88,7 @@ func (f fleet) activeBundle() (plan.Parameter, *plan.Object, error) {
 	}
 	object := plan.Object{Bucket: f.bucket("models"), Key: "bundles/" + id + "/manifest.json"}
 	parameter.Value, parameter.Policy, parameter.Object = "bundles/"+id, plan.PolicyOwn, object.Key
-	parameter.Source = f.Fleet.At("spec.bundle")
+	parameter.Source = f.At("spec.bundle")
 	return parameter, &object, nil
 }
 

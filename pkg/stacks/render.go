@@ -49,8 +49,8 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 	}
 	for _, f := range fleets {
 		d.Fleets = append(d.Fleets, plan.Fleet{
-			ID: f.ID(), Stack: f.platform.fleetStack(f.Fleet), Group: groupName(f.Fleet), MaxSize: f.template.MaxSize,
-			AMIParameter: f.amiParameter(f.Fleet), Source: f.Fleet.Source,
+			ID: f.ID(), Stack: f.fleetStack(f.Fleet), Group: groupName(f.Fleet), MaxSize: f.template.MaxSize,
+			AMIParameter: f.amiParameter(f.Fleet), Source: f.Source,
 		})
 	}
 	d.Notes = p.notes()
@@ -104,8 +104,8 @@ func place(s spec.Source) string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
 
 func (p *platform) renderSecrets(d *plan.Desired) {
 	d.Secrets = []plan.Secret{
-		{Name: p.laravelKeyName(), Stack: p.data(), Generate: "laravel-key", Source: p.Meta.Source},
-		{Name: p.oauthName(), Stack: p.data(), Generate: "oauth-empty", Source: p.Meta.Source,
+		{Name: p.laravelKeyName(), Stack: p.data(), Generate: "laravel-key", Source: p.Source},
+		{Name: p.oauthName(), Stack: p.data(), Generate: "oauth-empty", Source: p.Source,
 			Describe: "social login is not configured: the OAuth keys are empty"},
 	}
 }
@@ -118,7 +118,7 @@ func (p *platform) renderLogGroups(d *plan.Desired, fleets []fleet) {
 	for _, f := range fleets {
 		name := workerLogGroup(f.Name)
 		if g, ok := bySlug[name]; !ok || days[f.Stage] > g.RetentionDays {
-			bySlug[name] = plan.LogGroup{Name: name, RetentionDays: days[f.Stage], Source: f.Fleet.Source}
+			bySlug[name] = plan.LogGroup{Name: name, RetentionDays: days[f.Stage], Source: f.Source}
 		}
 	}
 	for _, g := range bySlug {

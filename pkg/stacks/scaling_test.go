@@ -85,6 +85,12 @@ func expressionOf(t testing.TB, metrics any) string {
 	return expression
 }
 
+// ideal is the size that target tracking aims at, rounded up, but not for the
+// rounding of a division.
+func ideal(desired, value, target float64) float64 {
+	return math.Ceil(desired*value/target - 1e-9)
+}
+
 // minute lets one minute pass in which the queue had the given depth.
 func (s *fleetSim) minute(t testing.TB, q float64) {
 	s.queue = append(s.queue, q)
@@ -94,7 +100,7 @@ func (s *fleetSim) minute(t testing.TB, q float64) {
 		s.desired = math.Min(s.desired+1, s.most)
 	}
 	if ratio := evaluate(t, s.trackExpression, q, d); !math.IsNaN(ratio) && d > 0 {
-		s.desired = math.Min(math.Ceil(d*ratio/s.target), s.most)
+		s.desired = math.Min(ideal(d, ratio, s.target), s.most)
 	}
 	before := s.empty.inAlarm
 	s.empty.evaluate(t, q, d)
@@ -126,7 +132,7 @@ func TestTrackingNeverReachesZero(t *testing.T) {
 		q := float64(rapid.IntRange(0, 100_000).Draw(rt, "queue"))
 		d := float64(rapid.IntRange(1, 100).Draw(rt, "desired"))
 		value := evaluate(t, s.trackExpression, q, d)
-		if ideal := math.Ceil(d * value / s.target); ideal < 1 {
+		if ideal := ideal(d, value, s.target); ideal < 1 {
 			rt.Fatalf("q=%v d=%v: tracking wants %v", q, d, ideal)
 		} else if want := math.Max(1, math.Ceil(q/s.target)); ideal != want {
 			rt.Fatalf("q=%v d=%v: tracking wants %v, not %v", q, d, ideal, want)

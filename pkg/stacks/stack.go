@@ -33,7 +33,7 @@ func (p *platform) stack(name, service, description string) *stack {
 		Outputs:                  map[string]cfn.Output{},
 	}
 	s.Tags = p.tags(service)
-	s.Source = p.Meta.Source
+	s.Source = p.Source
 	s.Sources = map[string]spec.Source{}
 	if p.Owner != "" {
 		s.Sources["Tags.Owner"] = p.At("spec.owner")

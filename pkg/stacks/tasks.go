@@ -105,7 +105,7 @@ func (p *platform) task(s *stack, id, family string, size spec.Service, containe
 		"ExecutionRoleArn":        cfn.GetAtt(id+"ExecutionRole", "Arn"),
 		"ContainerDefinitions":    containers,
 	}})
-	s.Sources[id+"Task.Properties.ContainerDefinitions"] = p.Meta.Source
+	s.Sources[id+"Task.Properties.ContainerDefinitions"] = p.Source
 }
 
 // environment pairs names and values.

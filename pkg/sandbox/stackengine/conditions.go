@@ -1,20 +1,18 @@
 package stackengine
 
-import "strings"
-
 // decideConditions evaluates every condition. They may refer to parameters,
 // mappings and each other, never to resources (documentation of Conditions).
 func (p *program) decideConditions() error {
-	p.conditions = map[string]bool{}
+	p.conditions, p.deciding = map[string]bool{}, map[string]bool{}
 	for _, name := range keys(p.t.Conditions) {
-		if _, err := p.condition(name, nil); err != nil {
+		if _, err := p.condition(name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *program) condition(name string, path []string) (bool, error) {
+func (p *program) condition(name string) (bool, error) {
 	if v, ok := p.conditions[name]; ok {
 		return v, nil
 	}
@@ -22,12 +20,11 @@ func (p *program) condition(name string, path []string) (bool, error) {
 	if !ok {
 		return false, invalid("Template format error: Unresolved condition dependency %s in the Conditions block of the template", name)
 	}
-	for _, seen := range path {
-		if seen == name {
-			return false, invalid("Circular dependency between conditions: [%s]", strings.Join(path, ", "))
-		}
+	if p.deciding[name] {
+		return false, invalid("Circular dependency between conditions: [%s]", name)
 	}
-	v, err := p.truth(def, append(path, name))
+	p.deciding[name] = true
+	v, err := p.truth(def)
 	if err != nil {
 		return false, err
 	}
@@ -35,7 +32,7 @@ func (p *program) condition(name string, path []string) (bool, error) {
 	return v, nil
 }
 
-func (p *program) truth(v any, path []string) (bool, error) {
+func (p *program) truth(v any) (bool, error) {
 	name, arg, ok := function(v)
 	if !ok {
 		return false, invalid("Template format error: Every Condition member must be a string or a condition function.")
@@ -44,12 +41,12 @@ func (p *program) truth(v any, path []string) (bool, error) {
 	switch name {
 	case "Condition":
 		s, _ := arg.(string)
-		return p.condition(s, path)
+		return p.condition(s)
 	case "Fn::Not":
 		if len(list) != 1 {
 			return false, invalid("Template error: every Fn::Not object requires a list of one condition")
 		}
-		b, err := p.truth(list[0], path)
+		b, err := p.truth(list[0])
 		return !b, err
 	case "Fn::And", "Fn::Or":
 		if len(list) < 2 || len(list) > 10 {
@@ -57,7 +54,7 @@ func (p *program) truth(v any, path []string) (bool, error) {
 		}
 		result := name == "Fn::And"
 		for _, e := range list {
-			b, err := p.truth(e, path)
+			b, err := p.truth(e)
 			if err != nil {
 				return false, err
 			}

@@ -98,8 +98,7 @@ func (p *program) call(name string, arg any, r resolver) (any, error) {
 		}
 		return p.eval(v, r)
 	case "Condition", "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
-		b, err := p.truth(map[string]any{name: arg}, nil)
-		return b, err
+		return p.truth(map[string]any{name: arg})
 	case "Fn::Transform", "Fn::ForEach":
 		return nil, invalid("Template format error: %s is not supported here.", name)
 	}
@@ -216,7 +215,7 @@ func (p *program) findInMap(arg any, r resolver) (any, error) {
 	if level, ok := p.t.Mappings[path[0]].(map[string]any); ok {
 		if level, ok = level[path[1]].(map[string]any); ok {
 			if v, ok := level[path[2]]; ok {
-				return p.eval(v, r)
+				return v, nil // a mapping holds literals only
 			}
 		}
 	} else {

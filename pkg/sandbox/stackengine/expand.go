@@ -118,9 +118,6 @@ func (x expander) count() string {
 	if x.r.Type == "AWS::Lambda::Version" {
 		key = x.r.Type + "|" + x.property("FunctionName")
 	}
-	if x.e.State.Count == nil {
-		x.e.State.Count = map[string]int{}
-	}
 	x.e.State.Count[key]++
 	return itoa(x.e.State.Count[key])
 }

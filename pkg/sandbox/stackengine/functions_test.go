@@ -93,20 +93,23 @@ func TestRefusedTemplates(t *testing.T) {
 		"Description: x":                   "Template format error: At least one Resources member must be defined.",
 		"Resources: {A: text}":             "Template format error: Any Resources member must be an object.",
 		"Resources: {A: {Properties: {}}}": "Template format error: [/Resources/A] Every Resources object must contain a Type member.",
-		"Resources: {A: {Type: AWS::SNS::Topic, Invalid: x}}":                                                                                     "Invalid template resource property 'Invalid'",
-		"Resources: {A-B: " + topic + "}":                                                                                                         "Template format error: Resource name A-B is non alphanumeric.",
-		"Resources: {A: {Type: AWS::No::Such}, B: {Type: Custom::Thing}}":                                                                         "Template format error: Unrecognized resource types: [AWS::No::Such, Custom::Thing]",
-		"Extra: 1\nResources: {A: " + topic + "}":                                                                                                 "Invalid template property or properties [Extra]",
-		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: null}}":                                                                              "[/Outputs/O/Value] 'null' values are not allowed in templates",
-		"Resources: {A: " + topic + "}\nOutputs: {O: {Description: x}}":                                                                           "Template format error: Every Outputs member must contain a Value object",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Ref Nope}}}":                                                           "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
-		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: Nope}}":                                                                                "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
-		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !Ref Nope}}":                                                                         "Template format error: Unresolved resource dependencies [Nope] in the Outputs block of the template",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetAtt Nope.Arn}}}":                                                    "Template error: instance of Fn::GetAtt references undefined resource Nope",
-		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !GetAtt A.Colour}}":                                                                  "Template error: resource A does not support attribute type Colour in Fn::GetAtt",
-		"Resources: {A: {Type: AWS::SNS::Topic, Condition: Nope}}":                                                                                "Template format error: Unresolved condition dependency Nope in the Resources block of the template",
-		"Resources: {A: {Type: AWS::SNS::Topic, DeletionPolicy: Keep}}":                                                                           "Template error: Unrecognized DeletionPolicy Keep for resource A",
-		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: B}, B: {Type: AWS::SNS::Topic, DependsOn: A}}":                                         "Circular dependency between resources: [A, B]",
+		"Resources: {A: {Type: AWS::SNS::Topic, Invalid: x}}":                                             "Invalid template resource property 'Invalid'",
+		"Resources: {A-B: " + topic + "}":                                                                 "Template format error: Resource name A-B is non alphanumeric.",
+		"Resources: {A: {Type: AWS::No::Such}, B: {Type: Custom::Thing}}":                                 "Template format error: Unrecognized resource types: [AWS::No::Such, Custom::Thing]",
+		"Extra: 1\nResources: {A: " + topic + "}":                                                         "Invalid template property or properties [Extra]",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: null}}":                                      "[/Outputs/O/Value] 'null' values are not allowed in templates",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Description: x}}":                                   "Template format error: Every Outputs member must contain a Value object",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Ref Nope}}}":                   "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: Nope}}":                                        "Template format error: Unresolved resource dependencies [Nope] in the Resources block of the template",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !Ref Nope}}":                                 "Template format error: Unresolved resource dependencies [Nope] in the Outputs block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetAtt Nope.Arn}}}":            "Template error: instance of Fn::GetAtt references undefined resource Nope",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: !GetAtt A.Colour}}":                          "Template error: resource A does not support attribute type Colour in Fn::GetAtt",
+		"Resources: {A: {Type: AWS::SNS::Topic, Condition: Nope}}":                                        "Template format error: Unresolved condition dependency Nope in the Resources block of the template",
+		"Resources: {A: {Type: AWS::SNS::Topic, DeletionPolicy: Keep}}":                                   "Template error: Unrecognized DeletionPolicy Keep for resource A",
+		"Resources: {A: {Type: AWS::SNS::Topic, DependsOn: B}, B: {Type: AWS::SNS::Topic, DependsOn: A}}": "Circular dependency between resources: [A, B]",
+		"Parameters: {P: {Type: String, Default: '5'}}\nRules: {V: {Assertions: [{Assert: {'Fn::Not': [{'Fn::Contains': [['4', '5'], !Ref P]}]}, AssertDescription: version 6 is needed}]}}\nResources: {A: " + topic + "}": "Template validation error: Rule V: version 6 is needed",
+		"Conditions: {C: !Equals [!Condition C, x]}\nResources: {A: " + topic + "}":                                                                             "Circular dependency between conditions: [C]",
+		"Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Join ['', [!FindInMap [M, a, b]]]}}}": "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
 		"Resources: {A: &x " + topic + ", B: *x}":                                                                                                 "Template error: YAML aliases are not allowed in CloudFormation templates",
 		"Parameters: {P: {Type: String}}\nResources: {A: " + topic + "}":                                                                          "Parameters: [P] must have values",
 		"Parameters: {P: {Default: x}}\nResources: {A: " + topic + "}":                                                                            "Template format error: Every Parameters object must contain a Type member.",
@@ -187,4 +190,29 @@ func TestQuota(t *testing.T) {
 	if got != "LimitExceededException: Limit for stack has been exceeded" {
 		t.Error(got)
 	}
+}
+
+// No template makes the engine panic, hang or keep a stack that it refused.
+func FuzzTemplate(f *testing.F) {
+	f.Add(network)
+	f.Add(`{"Resources":{"A":{"Type":"AWS::SNS::Topic","Properties":{"DisplayName":{"Fn::Sub":["${a}",{"a":{"Ref":"B"}}]}}},"B":{"Type":"AWS::SQS::Queue"}}}`)
+	f.Add("Conditions: {C: !Not [!Equals [!Ref AWS::Region, x]]}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !If [C, !Join ['', [a, b]], !Select [0, !Split [',', 'a,b']]]}}}")
+	f.Add("Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}\nOutputs: {O: {Value: !Cidr [10.0.0.0/16, 2, 8]}}")
+	f.Fuzz(func(t *testing.T, body string) {
+		w := newWorld(t)
+		out, err := try[cfn.CreateChangeSetOutput](w, &cfn.CreateChangeSetInput{StackName: ptr("s"), ChangeSetName: ptr("c"), ChangeSetType: "CREATE", TemplateBody: &body, Capabilities: allCapabilities})
+		if err != nil {
+			if len(w.e.State.Stacks) > 0 {
+				t.Fatal("a refused template leaves a stack")
+			}
+			return
+		}
+		w.pass(10e9)
+		set := must[cfn.DescribeChangeSetOutput](w, &cfn.DescribeChangeSetInput{ChangeSetName: out.Id})
+		if set.Status == "CREATE_COMPLETE" {
+			must[cfn.ExecuteChangeSetOutput](w, &cfn.ExecuteChangeSetInput{ChangeSetName: out.Id})
+			w.settle()
+			checkMachine(t, w.e.State.Stacks[*out.StackId])
+		}
+	})
 }

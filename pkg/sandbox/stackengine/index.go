@@ -19,6 +19,26 @@ type index struct {
 	sets      map[string][]string        // stack ARN → change set ARNs, in order of creation
 }
 
+// init makes the maps that an empty state lacks.
+func (st *State) init() {
+	orEmpty(&st.Stacks)
+	orEmpty(&st.Names)
+	orEmpty(&st.Count)
+	orEmpty(&st.ChangeSets)
+	orEmpty(&st.Tokens)
+	orEmpty(&st.Items)
+	orEmpty(&st.Drifts)
+	for _, s := range st.Stacks {
+		orEmpty(&s.Resources)
+	}
+}
+
+func orEmpty[V any](m *map[string]V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+}
+
 func (e *Engine) load() *index {
 	if e.ix != nil {
 		return e.ix
@@ -27,27 +47,7 @@ func (e *Engine) load() *index {
 		e.State = &State{}
 	}
 	st := e.State
-	if st.Stacks == nil {
-		st.Stacks = map[string]*Stack{}
-	}
-	if st.Names == nil {
-		st.Names = map[string]string{}
-	}
-	if st.Count == nil {
-		st.Count = map[string]int{}
-	}
-	if st.ChangeSets == nil {
-		st.ChangeSets = map[string]*ChangeSet{}
-	}
-	if st.Tokens == nil {
-		st.Tokens = map[string]Token{}
-	}
-	if st.Items == nil {
-		st.Items = map[string]*Item{}
-	}
-	if st.Drifts == nil {
-		st.Drifts = map[string]*Detection{}
-	}
+	st.init()
 	ix := &index{
 		programs:  map[string]*program{},
 		parsed:    map[string]*template{},
@@ -58,9 +58,6 @@ func (e *Engine) load() *index {
 		sets:      map[string][]string{},
 	}
 	for id, s := range st.Stacks {
-		if s.Resources == nil {
-			s.Resources = map[string]*StackResource{}
-		}
 		ix.stacks = append(ix.stacks, id)
 		if s.Op != nil {
 			ix.running = append(ix.running, due{s.Op.At, dueStep, id})

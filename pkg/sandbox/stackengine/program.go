@@ -14,6 +14,7 @@ type program struct {
 	masked     map[string]any // the same with NoEcho hidden; nil when nothing is hidden
 	pseudo     map[string]any
 	conditions map[string]bool
+	deciding   map[string]bool  // conditions that are being decided
 	nodes      map[string]*node // resources whose condition holds
 	order      []string         // logical ids, each after what it needs
 	outputs    map[string]outputDef
@@ -46,6 +47,9 @@ func (e *Engine) compile(t *template, d *Deployment, stackName, stackID string) 
 		}
 	}
 	if err := p.decideConditions(); err != nil {
+		return nil, err
+	}
+	if err := p.checkRules(); err != nil {
 		return nil, err
 	}
 	if err := p.collect(); err != nil {

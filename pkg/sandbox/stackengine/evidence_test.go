@@ -1,0 +1,79 @@
+package stackengine_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"testing"
+)
+
+// evidence says where each behaviour is known from, and which test holds it.
+// LS is LocalStack's snapshot tests, recorded against AWS (name of the file);
+// FM a row of the failure modes; D a page of CloudFormation's documentation; I
+// an issue or pull request; K general knowledge, which no source here confirms.
+var evidence = []struct{ behaviour, source, test string }{
+	{"statuses and their order", "D stack status codes, D stack failure options", "TestMachineKnowsEveryStatus"},
+	{"which request is taken in which status", "FM A1 A2 A12 A14 B9 C3, LS test_changesets; RollbackStack and ContinueUpdateRollback in the wrong status: K", "TestRequestsInEveryStatus"},
+	{"events of a create: an empty physical id, then Resource creation Initiated, then complete", "LS test_change_set_ref", "TestCreate"},
+	{"replacement: create first, Requested update requires the creation of a new physical resource, clean-up phase", "D update behaviors of stack resources, LS test_change_sets", "TestUpdateWithReplacement"},
+	{"a failed update restores, then cleans up", "D UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "TestFailedUpdateRollsBack"},
+	{"others are cancelled when one fails: Resource creation cancelled", "K", "TestFailedCreateRollsBack"},
+	{"a failed create: reason of the stack, DELETE_COMPLETE without DELETE_IN_PROGRESS of what was never made", "I stratospheric 204", "TestRollbackOfWhatWasNeverMade"},
+	{"delete: reverse order, DELETE_SKIPPED, deleted stacks by ARN alone", "LS test_stacks::test_name_conflicts, test_failure_options", "TestDelete"},
+	{"DELETE_FAILED, its reason, RetainResources", "LS test_stacks, I aws-nuke 244 and 270", "TestDeleteFailsAndRetains"},
+	{"FORCE_DELETE_STACK only in DELETE_FAILED", "I eks-perf-tests 517", "TestForceDelete"},
+	{"UPDATE_ROLLBACK_FAILED, continue, skip", "FM A3 A4, D ContinueUpdateRollback; text for a resource that cannot be skipped: K", "TestContinueUpdateRollback"},
+	{"rollback disabled: CREATE_FAILED, UPDATE_FAILED, RollbackStack", "FM A6 A7, D stack failure options", "TestRollbackDisabled"},
+	{"cancel", "D CancelUpdateStack; text: K", "TestCancelUpdate"},
+	{"termination protection", "FM A12", "TestTerminationProtection"},
+	{"what a change set announces", "LS test_change_sets, test_change_set_ref, test_change_set_fn_get_attr, api/test_changesets", "TestAnnouncements"},
+	{"conditional, tags, policies alone, metadata, RDS snapshot by default", "D ResourceChange, D DeletionPolicy, I ministack 1646, I roadmap 2113; attribute Tags for the Tags property: K", "TestMoreAnnouncements"},
+	{"stack tags are changes of the resources", "FM C15, aws-limits 4.1", "TestStackTagsChangeResources"},
+	{"life of a change set, its names and tokens, OBSOLETE, asynchronous delete", "FM B3 B4 B5 B6 B7 B8, LS api/test_changesets", "TestChangeSetLife"},
+	{"no changes", "FM B1, aws-limits 4.7, LS test_empty_changeset, test_update_stack", "TestEmptyChangeSet"},
+	{"early validation and DescribeEvents", "FM B10, I rain 744, aws-cdk-cli 1463 and 1000, cloudformation-cli 1116; Unsupported property: K", "TestEarlyValidation"},
+	{"template refusals", "LS test_validations, test_stacks, test_template_engine, FM B27; counts, rules and aliases: K", "TestRefusedTemplates"},
+	{"request refusals", "FM B18 B19 B21 C7, LS test_update_stack, test_changesets", "TestRefusedRequests"},
+	{"quota", "FM C4; text: K", "TestQuota"},
+	{"intrinsic functions", "D intrinsic function reference", "TestFunctions"},
+	{"handler refusals: schema, name, reference", "FM C2, I roadmap 1005, I bedrock-chat 794, I eb-php-wordpress 25; EC2 error codes", "TestHandlersRefuse"},
+	{"a custom-named resource cannot be replaced", "D troubleshooting", "TestReplacementOfANamedResource"},
+	{"RetainExceptOnCreate, as policy and as parameter", "D DeletionPolicy, D CreateStack", "TestRetainExceptOnCreate"},
+	{"UpdateReplacePolicy", "D UpdateReplacePolicy, I ministack 1646", "TestUpdateReplacePolicy"},
+	{"a clean-up that fails", "FM A15; text: K", "TestCleanupFails"},
+	{"exports in use", "FM A9 A10, I cluster-lifecycle-manager 944", "TestExports"},
+	{"stack policies", "FM A13, LS test_stack_policies, D protect stack resources", "TestStackPolicy"},
+	{"client request tokens", "FM B26, section 2.2", "TestTokens"},
+	{"NoEcho", "FM I12, D parameters", "TestSecretsStayHidden"},
+	{"SSM parameters and dynamic references", "FM B17 C14, D dynamic references", "TestParametersOfSSM"},
+	{"drift: only what the template sets, three differences", "aws-limits 4.1, D drift", "TestDrift"},
+	{"import of what belongs to no stack", "FM B25, D import; status of an imported resource in a create: K", "TestImport"},
+	{"pages, newest first, deleted stacks for 90 days", "aws-limits 4.1, I aws-nuke 240; text for a bad token: K", "TestPages"},
+	{"signals", "D CreationPolicy, D wait conditions", "TestSignals"},
+	{"creation that takes too long", "D CreateStack; text: K", "TestCreationTimesOut"},
+}
+
+func TestEveryBehaviourHasEvidence(t *testing.T) {
+	tests := map[string]bool{}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), f, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				tests[fn.Name.Name] = true
+			}
+		}
+	}
+	for _, e := range evidence {
+		if e.source == "" || !tests[e.test] {
+			t.Errorf("%s: no source, or no test %s", e.behaviour, e.test)
+		}
+	}
+}

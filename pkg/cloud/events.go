@@ -70,10 +70,30 @@ func (c *Cloud) eventsSince(ctx context.Context, stack, last, token string) ([]t
 		return nil, err
 	}
 	if last == "" && token != "" && !containsToken(found, token) {
+		if tokenless(found) {
+			return nil, errTokenless
+		}
 		return nil, nil
 	}
 	slices.Reverse(found)
 	return found, nil
+}
+
+// errTokenless tells that an endpoint reports no tokens with its events, as
+// some stand-ins for AWS do (moto): an operation cannot be told by them.
+var errTokenless = errors.New("events carry no tokens")
+
+// tokenless tells whether operations ended here and none of their events has
+// a token. A stack of ours on AWS was at least created with one.
+func tokenless(events []types.StackEvent) bool {
+	ended := false
+	for _, e := range events {
+		if aws.ToString(e.ClientRequestToken) != "" {
+			return false
+		}
+		ended = ended || ofStack(e) && succeeded(string(e.ResourceStatus))
+	}
+	return ended
 }
 
 func containsToken(events []types.StackEvent, token string) bool {

@@ -24,7 +24,8 @@ import (
 // field but State works. Handle may be called from several goroutines; the
 // fields must not change after the first call.
 type Engine struct {
-	// State holds everything; it is plain data. Read or marshal it only inside Locked.
+	// State holds everything; it is plain data. While requests are served, read or
+	// change it only inside Locked.
 	State *State
 
 	// Now is the clock; nil means time.Now.
@@ -71,16 +72,13 @@ const (
 // DefaultScale lets a platform that takes AWS half an hour take two seconds.
 const DefaultScale = 0.001
 
-// Locked runs f while no request is served, so that State can be read,
-// marshaled or replaced.
+// Locked runs f while no request is served. It may read and change anything,
+// and replace State; what is derived from it is made anew afterwards.
 func (e *Engine) Locked(f func(*State)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	before := e.State
 	f(e.State)
-	if e.State != before {
-		e.ix = nil
-	}
+	e.ix = nil
 }
 
 // Advance moves every running operation to now. Handle does it by itself.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -61,6 +62,30 @@ func TestManyStacks(t *testing.T) {
 	}
 	if perStack := len(raw) / n; perStack > 80_000 {
 		t.Errorf("a stack of 15 resources takes %d bytes of state", perStack)
+	}
+}
+
+// Requests may come from several goroutines.
+func TestConcurrentRequests(t *testing.T) {
+	w := newWorld(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			name, body := fmt.Sprintf("s%d", i), fleet(i)
+			for _, in := range []any{
+				&cfn.CreateStackInput{StackName: &name, TemplateBody: &body, Capabilities: allCapabilities},
+				&cfn.DescribeStacksInput{StackName: &name}, &cfn.ListStacksInput{}, &cfn.DescribeStackEventsInput{StackName: &name},
+			} {
+				if _, err := w.e.Handle(context.Background(), "", in); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	w.settle()
+	if n := len(must[cfn.DescribeStacksOutput](w, &cfn.DescribeStacksInput{}).Stacks); n != 20 {
+		t.Errorf("%d stacks", n)
 	}
 }
 

@@ -1,6 +1,9 @@
 package plan
 
-import "sort"
+import (
+	"sort"
+	"sync"
+)
 
 // StatusClass is what a stack's status means for a plan.
 type StatusClass string
@@ -39,8 +42,8 @@ func Statuses() []string {
 	return sortedKeys(statusActions())
 }
 
-// statusActions is failure-modes 2.0, one row per status.
-func statusActions() map[string]StatusAction {
+// statusActions is failure-modes 2.0, one row per status. Nobody writes to it.
+var statusActions = sync.OnceValue(func() map[string]StatusAction {
 	ready := StatusAction{Class: StatusReady}
 	busy := func(doing string) StatusAction { return StatusAction{Class: StatusBusy, Doing: doing} }
 	return map[string]StatusAction{
@@ -82,7 +85,7 @@ func statusActions() map[string]StatusAction {
 		"IMPORT_IN_PROGRESS":                           busy("importing resources"),
 		"IMPORT_ROLLBACK_IN_PROGRESS":                  busy("rolling back a failed import"),
 	}
-}
+})
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

@@ -189,6 +189,9 @@ func (c *Cloud) readStack(ctx context.Context, r apply.Request, out *apply.Respo
 			return err
 		}
 	}
+	if err := c.mark(ctx, stack); err != nil {
+		return err
+	}
 	if r.Token != "" {
 		if out.Token, err = c.newestToken(ctx, stack.ID); err != nil {
 			return err

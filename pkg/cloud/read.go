@@ -197,6 +197,9 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 		}
 	}
 	if index {
+		if err := r.marks(ctx); err != nil {
+			return err
+		}
 		if err := r.tokens(ctx); err != nil {
 			return err
 		}
@@ -271,6 +274,9 @@ func (r *reader) outputs(ctx context.Context, g *errgroup.Group, names []string,
 // withRead keeps what was read of a stack beside its description.
 func withRead(described, before plan.LiveStack) plan.LiveStack {
 	if before.ID == described.ID {
+		if !described.Owned {
+			described.Marker, described.Owned = before.Marker, before.Owned
+		}
 		described.Template, described.Resources, described.Token = before.Template, before.Resources, before.Token
 	}
 	return described
@@ -308,6 +314,9 @@ func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, e
 		d, err := r.cloud.describeStack(ctx, s.ID)
 		if err != nil || d == nil {
 			return plan.LiveStack{}, err
+		}
+		if !d.Owned {
+			d.Marker, d.Owned = s.Marker, s.Owned
 		}
 		s = withRead(*d, s)
 	}

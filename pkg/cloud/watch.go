@@ -108,6 +108,9 @@ func (c *Cloud) poll(ctx context.Context, w *watch, glance string, company int) 
 	if !w.finished(status, c.clock.Now(), c.scale) {
 		return out
 	}
+	if err := c.mark(ctx, stack); err != nil {
+		return c.refused(ctx, w, err)
+	}
 	out.final = c.end(ctx, w, stack)
 	return out
 }

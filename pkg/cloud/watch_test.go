@@ -202,10 +202,10 @@ func TestWatch(t *testing.T) {
 func TestWatchTellsWhatHappens(t *testing.T) {
 	s := time.Second
 	synctest.Test(t, func(t *testing.T) {
-		h := history{begin: time.Now(), status: []at{{0, "CREATE_IN_PROGRESS"}, {20 * s, "ROLLBACK_COMPLETE"}}, events: []at{
+		h := history{begin: time.Now(), status: []at{{0, "CREATE_IN_PROGRESS"}, {60 * s, "ROLLBACK_COMPLETE"}}, events: []at{
 			{0, "T bp-network - CREATE_IN_PROGRESS"}, {0, "T A a CREATE_IN_PROGRESS"},
-			{8 * s, "T A a CREATE_COMPLETE"}, {8 * s, "T B b CREATE_IN_PROGRESS Resource creation Initiated"},
-			{16 * s, "T B b CREATE_FAILED no room"}, {16 * s, "T C c CREATE_IN_PROGRESS"}, {20 * s, "T bp-network - ROLLBACK_COMPLETE"}}}
+			{20 * s, "T A a CREATE_COMPLETE"}, {20 * s, "T B b CREATE_IN_PROGRESS Resource creation Initiated"},
+			{40 * s, "T B b CREATE_FAILED no room"}, {40 * s, "T C c CREATE_IN_PROGRESS"}, {60 * s, "T bp-network - ROLLBACK_COMPLETE"}}}
 		c, _ := open(t, map[string]func(ask) answer{"DescribeStacks": h.describe, "DescribeStackEvents": h.page})
 		got, _ := follow(t, c, "T")
 		p := func(status, id, state, reason string, done int) apply.Progress {

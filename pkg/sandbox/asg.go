@@ -122,6 +122,9 @@ func describeGroups(c *call, in *autoscaling.DescribeAutoScalingGroupsInput) (*a
 	if err != nil {
 		return nil, err
 	}
+	if len(in.AutoScalingGroupNames) > limit {
+		return nil, fail("ValidationError", "1 validation error detected: Value at 'autoScalingGroupNames' failed to satisfy constraint: Member must have length less than or equal to %d", limit)
+	}
 	asked := map[string]bool{}
 	for _, name := range in.AutoScalingGroupNames {
 		asked[name] = true

@@ -17,6 +17,9 @@ import (
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
 	cli, err := exec.LookPath("aws")
+	if err != nil && os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
+		t.Fatal("the AWS CLI is not on PATH")
+	}
 	if err != nil {
 		t.Skip("the AWS CLI is not on PATH")
 	}

@@ -83,6 +83,7 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Scale:     s.options.Scale,
 		Parameter: func(name, version string) (string, bool) { return s.parameterValue(r, name, version) },
 		Providers: s.providers(r),
+		Fetch:     s.fetchTemplate,
 		Zones:     zonesOf,
 	}
 }

@@ -101,10 +101,7 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 // stock has no end and shows only when it is asked for by id.
 func (c *call) imagesAsked(ids []string) ([]*image, error) {
 	if len(ids) == 0 {
-		for _, id := range sortedKeys(c.region.Images) {
-			ids = append(ids, id)
-		}
-		ids = slices.DeleteFunc(ids, func(id string) bool { return !c.imageExists(id) })
+		ids = slices.DeleteFunc(sortedKeys(c.region.Images), func(id string) bool { return !c.imageExists(id) })
 	}
 	sort.Strings(ids)
 	var out []*image

@@ -61,7 +61,7 @@ func digestOf(manifest string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// tagged finds the image of a tag, pushed or in stock; nil when there is none.
+// containerTag finds the image of a tag, pushed or in stock; nil when there is none.
 func (c *call) containerTag(repo, tag string) *containerImage {
 	r := c.region.Repositories[repo]
 	if r != nil {
@@ -77,7 +77,8 @@ func (c *call) containerTag(repo, tag string) *containerImage {
 	return c.stockedImage(repo, tag)
 }
 
-func (c *call) find1(repo string, id types.ImageIdentifier) *containerImage {
+// containerImage finds an image by digest or tag; nil when there is none.
+func (c *call) containerImage(repo string, id types.ImageIdentifier) *containerImage {
 	if digest := aws.ToString(id.ImageDigest); digest != "" {
 		if r := c.region.Repositories[repo]; r != nil && r.Images[digest] != nil {
 			return r.Images[digest]
@@ -130,7 +131,7 @@ func describeContainerImages(c *call, in *ecr.DescribeImagesInput) (*ecr.Describ
 		}
 		seen := map[string]bool{}
 		for _, id := range in.ImageIds {
-			m := c.find1(repo, id)
+			m := c.containerImage(repo, id)
 			if m == nil {
 				if missing != nil {
 					return nil, missing
@@ -180,7 +181,7 @@ func batchGetImage(c *call, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutpu
 	}
 	out := &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: []types.ImageFailure{}}
 	for _, id := range in.ImageIds {
-		m := c.find1(repo, id)
+		m := c.containerImage(repo, id)
 		if m == nil {
 			out.Failures = append(out.Failures, types.ImageFailure{ImageId: &id, FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found")})
 			continue

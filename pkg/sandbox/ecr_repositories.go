@@ -154,7 +154,7 @@ func batchDeleteImage(c *call, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteI
 	}
 	out := &ecr.BatchDeleteImageOutput{ImageIds: []types.ImageIdentifier{}, Failures: []types.ImageFailure{}}
 	for _, id := range in.ImageIds {
-		m, tag := c.find1(r.Name, id), aws.ToString(id.ImageTag)
+		m, tag := c.containerImage(r.Name, id), aws.ToString(id.ImageTag)
 		if m == nil {
 			out.Failures = append(out.Failures, types.ImageFailure{ImageId: &id, FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found")})
 			continue

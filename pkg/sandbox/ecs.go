@@ -45,8 +45,6 @@ type rollout struct {
 // rolloutSeconds is how long tasks take to start and pass their checks.
 const rolloutSeconds = 90
 
-func (s *ecsService) last() *rollout { return &s.Rollouts[len(s.Rollouts)-1] }
-
 // deploy begins a rollout of the service's task definition. Without its
 // images it fails when its time is over.
 func (s *ecsService) deploy(c *call) {

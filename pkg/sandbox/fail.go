@@ -20,9 +20,13 @@ type Fail struct {
 
 func (f *Fail) Error() string { return f.Code + ": " + f.Message }
 
-// ErrorCode, ErrorMessage and ErrorFault make Fail a smithy.APIError.
-func (f *Fail) ErrorCode() string    { return f.Code }
+// ErrorCode implements smithy.APIError.
+func (f *Fail) ErrorCode() string { return f.Code }
+
+// ErrorMessage implements smithy.APIError.
 func (f *Fail) ErrorMessage() string { return f.Message }
+
+// ErrorFault implements smithy.APIError.
 func (f *Fail) ErrorFault() smithy.ErrorFault {
 	if f.Server {
 		return smithy.FaultServer

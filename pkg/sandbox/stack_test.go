@@ -322,3 +322,34 @@ func TestBucketThatIsNotEmptyStaysBehind(t *testing.T) {
 	}
 	s.want(del(), cfntypes.StackStatusDeleteComplete)
 }
+
+// A template may come from the sandbox's own S3.
+func TestTemplateFromS3(t *testing.T) {
+	clk := newClock()
+	box := open(t, sandbox.Options{Now: clk.now})
+	c := s3.NewFromConfig(config(box))
+	must[*s3.CreateBucketOutput](t)(c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("templates")}))
+	must[*s3.PutObjectOutput](t)(c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("templates"), Key: aws.String("a/logs.json"), Body: strings.NewReader(*fleetTemplate(t).only("Logs").body(t))}))
+	s := newStacks(t, box, clk)
+	for i, url := range []string{"https://templates.s3.us-east-1.amazonaws.com/a/logs.json", "https://s3.us-east-1.amazonaws.com/templates/a/logs.json"} {
+		name := aws.String([]string{"virtual", "path"}[i])
+		must[*cloudformation.CreateStackOutput](t)(s.c.CreateStack(t.Context(), &cloudformation.CreateStackInput{StackName: name, TemplateURL: &url}))
+		st := s.settle(*name)
+		if i == 0 {
+			s.want(st, cfntypes.StackStatusCreateComplete)
+		} else { // the first one has the name
+			s.want(st, cfntypes.StackStatusRollbackComplete)
+		}
+	}
+	for url, text := range map[string]string{
+		"https://templates.example.com/a":                   "S3 error: Domain name specified in templates.example.com is not a valid S3 domain",
+		"https://none.s3.us-east-1.amazonaws.com/a":         "S3 error: The specified bucket does not exist",
+		"https://templates.s3.us-east-1.amazonaws.com/none": "S3 error: The specified key does not exist.",
+	} {
+		_, err := s.c.ValidateTemplate(t.Context(), &cloudformation.ValidateTemplateInput{TemplateURL: &url})
+		wantCode(t, err, "ValidationError")
+		if !containsText(err, text) {
+			t.Errorf("%v, want %q", err, text)
+		}
+	}
+}

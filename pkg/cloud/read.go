@@ -340,8 +340,8 @@ func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, e
 // notRead says what this read did not look at, for people.
 func (r *reader) notRead(sel plan.Selection) []string {
 	out := []string{
-		"changes by hand to resources inside stacks (alarms, policies, roles, rules)",
-		"values of secrets and of SecureString parameters",
+		"hand edits of resources inside stacks",
+		"values of secrets",
 	}
 	if !sel.All() {
 		out = append(out, "stacks, fleets and parameters outside the selection")

@@ -48,21 +48,28 @@ func (m *planMarkdown) head() {
 func (m *planMarkdown) attention() {
 	m.findings("Cannot be applied", plan.SeverityError)
 	title := "Needs approval"
-	for _, s := range m.p.Steps {
-		for _, a := range s.Approvals {
-			m.heading(&title)
-			m.linef("- **%s** %s: %s  \n  %s", escape(string(a.Kind)), code(a.Target), escape(a.Why), code("--approve "+shellWord(a.String())))
-		}
-	}
-	title = "Blocked; the other steps can run"
-	for _, s := range m.p.Steps {
-		if s.Blocked == nil {
+	for _, g := range consents(m.p) {
+		m.heading(&title)
+		a := g.approvals[0]
+		if len(g.approvals) > 1 {
+			m.linef("- **%s** %s of %s: %s", escape(string(a.Kind)), counted(len(g.approvals), "resource"), code(g.stack), escape(strings.Join(g.resources(), ", ")))
 			continue
 		}
+		m.linef("- **%s** %s: %s", escape(string(a.Kind)), code(a.Target), escape(a.Why))
+	}
+	if title == "" {
+		m.linef("\nThe command that approves all of it:\n")
+		m.fenced("", []string{clean(strings.Join(m.o.approving(m.p, m.p.Steps), " "))})
+	}
+	title = blockedTitle(m.p)
+	for _, g := range blockades(m.p) {
 		m.heading(&title)
-		line := "- " + code(s.Target) + ": " + escape(s.Blocked.Reason)
-		if s.Blocked.Command != "" {
-			line += "  \n  unblock: " + code(s.Blocked.Command)
+		line := "- " + code(g.first.Target) + ": " + escape(g.first.Blocked.Reason)
+		if c := g.first.Blocked.Command; c != "" {
+			line += "  \n  unblock: " + code(m.o.complete(c))
+		}
+		if len(g.waiting) > 0 {
+			line += "  \n  with it wait: " + escape(strings.Join(g.waiting, ", "))
 		}
 		m.linef("%s", line)
 	}
@@ -79,13 +86,10 @@ func (m *planMarkdown) heading(title *string) {
 }
 
 func (m *planMarkdown) findings(title string, severity plan.Severity) {
-	for _, f := range m.p.Findings {
-		if f.Severity != severity {
-			continue
-		}
+	for _, f := range shownFindings(m.p, severity, m.o.Verbose) {
 		m.heading(&title)
 		line := "- "
-		if f.Target != "" {
+		if f.Target != "" && !strings.Contains(f.Message, f.Target) {
 			line += code(f.Target) + ": "
 		}
 		line += escape(f.Message)
@@ -93,7 +97,7 @@ func (m *planMarkdown) findings(title string, severity plan.Severity) {
 			line += " (" + code(at) + ")"
 		}
 		if f.Command != "" {
-			line += "  \n  next: " + code(f.Command)
+			line += "  \n  next: " + code(m.o.complete(f.Command))
 		}
 		m.linef("%s", line)
 	}
@@ -120,11 +124,7 @@ func (m *planMarkdown) steps() {
 
 // stepBlock is one collapsed block. The diff inside colors by the first column.
 func (m *planMarkdown) stepBlock(s plan.Step) string {
-	var b strings.Builder
-	title := fmt.Sprintf("<code>%s</code> %s <code>%s</code>: %s", symbolOf(s.Action), kindName(s), html.EscapeString(clean(s.Target)), html.EscapeString(verb(s)))
-	if n := created(s.Changes); n > 0 && s.Kind == plan.KindStack && s.Action == plan.ActionCreate {
-		title += " " + counted(n, "resource")
-	}
+	title := fmt.Sprintf("<code>%s</code> %s <code>%s</code>: %s", symbolOf(s.Action), kindName(s), html.EscapeString(clean(s.Target)), html.EscapeString(headline(s)))
 	if s.Blocked != nil {
 		title += " (blocked)"
 	}
@@ -132,12 +132,20 @@ func (m *planMarkdown) stepBlock(s plan.Step) string {
 	if len(lines) == 0 {
 		return title + "\n\n"
 	}
-	fence := fenceFor(lines)
-	fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n%sdiff\n%s\n%s\n\n</details>\n\n", title, fence, strings.Join(lines, "\n"), fence)
+	b := page{o: m.o}
+	fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n", title)
+	b.fenced("diff", lines)
+	b.WriteString("\n</details>\n\n")
 	return b.String()
 }
 
-// diffLines shows a step's changes with + - ! in the first column.
+// fenced writes a block of code.
+func (p *page) fenced(language string, lines []string) {
+	fence := fenceFor(lines)
+	p.linef("%s%s\n%s\n%s", fence, language, strings.Join(lines, "\n"), fence)
+}
+
+// diffLines shows what a step does with + - ! in the first column.
 func diffLines(o Options, s plan.Step) []string {
 	var out []string
 	if r := s.Body.Recover; r != nil {
@@ -149,67 +157,71 @@ func diffLines(o Options, s plan.Step) []string {
 	if s.Risk != "" && len(s.Approvals) == 0 {
 		out = append(out, "! risk: "+clean(s.Risk))
 	}
-	for _, g := range byResource(s.Changes) {
-		first := g[0]
-		name := clean(first.Resource)
-		if first.Type != "" {
-			name = clean(first.Type) + " " + name
-		}
-		if at := place(first.Source); at != "" {
-			name += "  # " + at
-		}
-		switch strongest(g) {
-		case symbolCreate:
-			out = append(out, "+ "+name)
-		case symbolDelete:
-			if first.Retained {
-				name += "  (the thing itself is kept)"
-			}
-			out = append(out, "- "+name)
-		case symbolReplace:
-			out = append(out, "! "+name+"  (replaced)")
-		default:
-			out = append(out, "! "+name)
-		}
-		for _, c := range g {
-			out = append(out, diffOf(o, c)...)
-		}
+	if o.MaxDocument == 0 {
+		o.MaxDocument = 80 // the block is collapsed
+	}
+	for _, r := range o.body(s) {
+		out = append(out, r.diff()...)
 	}
 	return out
 }
 
-func diffOf(o Options, c plan.Change) []string {
-	if c.Path == "" && c.After == nil && !c.Unknown {
-		return nil
-	}
-	path := clean(shortPath(c.Path))
-	if path == "" {
-		path = "value"
-	}
+// diff is a row as lines of a diff: a property that changes is one that goes
+// and one that comes.
+func (r row) diff() []string {
 	tail := ""
-	if n := note(c); n != "" {
-		tail = "  " + n
+	if r.note != "" {
+		tail += "  " + r.note
 	}
-	if document := documentOf(c); document != "" {
-		out := []string{"    " + path + tail}
-		for _, l := range cleanLines(document) {
-			if strings.HasPrefix(l, "+") || strings.HasPrefix(l, "-") {
-				out = append(out, l[:1]+"     "+l[1:])
-				continue
-			}
-			out = append(out, strings.TrimRight("      "+l, " "))
+	if r.at != "" {
+		tail += "  # " + r.at
+	}
+	first := map[symbol]string{symbolCreate: "+ ", symbolDelete: "- "}[r.mark]
+	if first == "" {
+		first = "! "
+	}
+	switch r.kind {
+	case rowDocument:
+		if strings.HasPrefix(r.text, "+") || strings.HasPrefix(r.text, "-") {
+			return []string{r.text[:1] + "       " + r.text[1:]}
 		}
-		return out
+		if rest, ok := strings.CutPrefix(r.text, "~ "); ok {
+			return []string{"!       " + rest}
+		}
+		return []string{strings.TrimRight("        "+r.text, " ")}
+	case rowSentence:
+		if r.mark == "" {
+			first = "  "
+		}
+		// A block of code does not wrap by itself.
+		p := newPage(Options{Width: 96})
+		p.item(0, strings.TrimSuffix(first, " "), 4, r.text)
+		return cleanLines(p.String())
+	}
+	indent := ""
+	if r.kind == rowProperty {
+		indent = "  "
+	}
+	if r.kind == rowResource && r.mark == symbolReplace {
+		tail = "  (replaced)" + tail
+	}
+	if r.before != "" && r.before == r.after {
+		return []string{"! " + indent + r.text + " = " + r.after + tail} // masked
 	}
 	var out []string
-	if c.Before != nil {
-		out = append(out, "-   "+path+" = "+o.value(c.Before)+tail)
+	if r.before != "" {
+		out = append(out, "- "+indent+r.text+" = "+r.before+tail)
+	}
+	if r.after != "" {
+		out = append(out, "+ "+indent+r.text+" = "+r.after+tail)
 	}
 	switch {
-	case c.Unknown:
-		out = append(out, "+   "+path+" = "+afterApply+tail)
-	case c.After != nil:
-		out = append(out, "+   "+path+" = "+o.value(c.After)+tail)
+	case len(out) == 0 && r.kind == rowProperty:
+		return []string{"    " + r.text + tail}
+	case len(out) == 0:
+		return []string{first + r.text + tail}
+	case len(out) == 2:
+		out[0] = strings.TrimSuffix(out[0], tail)
 	}
 	return out
 }
@@ -226,13 +238,16 @@ func (m *planMarkdown) drift() {
 			m.linef("- %s is gone", code(name))
 			continue
 		}
-		m.linef("- %s %s: %s, deployed was %s", code(name), code(shortPath(c.Path)), code(m.o.value(c.Before)), code(m.o.value(c.After)))
+		m.linef("- %s %s: %s, deployed was %s", code(name), code(shortPath(c.Path)), code(m.o.show(c.Before)), code(m.o.show(c.After)))
 	}
 }
 
 func (m *planMarkdown) end() {
 	if m.p.Empty() && len(m.p.NotRead) > 0 {
 		m.linef("\nNot looked at: %s.", escape(strings.Join(m.p.NotRead, ", ")))
+	}
+	if text := standing(m.p, m.o); text != "" && !m.o.Verbose {
+		m.linef("\n%s", escape(text))
 	}
 }
 

@@ -16,7 +16,9 @@ type ProgressOptions struct {
 	Options
 	Terminal bool             // redraw in place; otherwise one line for each change of state
 	JSON     bool             // one JSON object a line for each event
+	Told     bool             // the result goes to the same terminal: failures need not stay
 	Columns  func() int       // of the terminal now; nil means 80
+	Rows     func() int       // of the terminal now; nil means 24
 	Now      func() time.Time // nil means no elapsed time
 	Plan     plan.Plan        // what runs
 	// Every is how often a terminal is redrawn while nothing happens; 0 means
@@ -37,9 +39,10 @@ type Progress struct {
 	active []*activity
 	failed []string // lines that stay on top of a terminal
 	done   int
+	ended  int // steps that ended, done or not
 	region region
 	stop   chan struct{}
-	ended  sync.WaitGroup
+	ticker sync.WaitGroup
 }
 
 // activity is a step that runs.
@@ -55,6 +58,9 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	if o.Columns == nil {
 		o.Columns = func() int { return 80 }
 	}
+	if o.Rows == nil {
+		o.Rows = func() int { return 24 }
+	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
 	}
@@ -67,7 +73,7 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 		if every == 0 {
 			every = 200 * time.Millisecond
 		}
-		p.ended.Go(func() { p.tick(every) })
+		p.ticker.Go(func() { p.tick(every) })
 	}
 	return p
 }
@@ -87,14 +93,18 @@ func (p *Progress) tick(every time.Duration) {
 	}
 }
 
-// Close ends the report: the part that was redrawn is gone, failures stay.
+// Close ends the report: the part that was redrawn is gone. Failures stay,
+// unless the result tells of them in the same place.
 func (p *Progress) Close() {
 	close(p.stop)
-	p.ended.Wait()
+	p.ticker.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.o.Terminal && !p.o.JSON {
 		p.active = nil
+		if p.o.Told {
+			p.failed = nil
+		}
 		p.write(p.region.erase(p.o.Columns()) + lines(p.failed))
 	}
 }
@@ -140,7 +150,7 @@ func lines(l []string) string {
 
 // stamped puts the time since the start before each line.
 func (p *Progress) stamped(l []string) []string {
-	prefix := fmt.Sprintf("[%6s] ", elapsed(p.o.Now().Sub(p.start)))
+	prefix := fmt.Sprintf("[%5s] ", elapsed(p.o.Now().Sub(p.start)))
 	for i := range l {
 		if !strings.HasPrefix(l[i], " ") {
 			l[i] = prefix + l[i]
@@ -161,4 +171,12 @@ func elapsed(d time.Duration) string {
 		return fmt.Sprintf("%dm%02ds", s/60, s%60)
 	}
 	return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+}
+
+// took is " in 4s"; what was there at once needs no word.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return ""
+	}
+	return " in " + elapsed(d)
 }

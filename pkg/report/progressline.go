@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,31 +10,29 @@ import (
 )
 
 // follow keeps the state of the run and returns the lines that an event is
-// worth. Not every event is: a stack tells of each of its resources twice.
+// worth. Not every event is: a stack tells of each of its resources twice, and
+// what is blocked or skipped the plan says before and the result after.
 func (p *Progress) follow(e apply.Event) []string {
 	name := p.name(e)
+	step := p.step(e)
 	switch e.Type {
 	case apply.EventStepStarted:
-		p.active = append(p.active, &activity{step: p.step(e), began: p.o.Now()})
-		if p.o.Terminal {
+		p.active = append(p.active, &activity{step: step, began: p.o.Now()})
+		if p.o.Terminal || quick(step) {
 			return nil
 		}
-		return []string{name + ": " + verb(p.step(e))}
+		return []string{name + ": " + headline(step)}
 	case apply.EventStepProgress:
 		return p.progress(name, e)
 	case apply.EventStepDone:
 		a := p.finish(e.Step)
 		p.done++
-		line := p.ink.green("done") + " " + name + ": " + past(p.step(e).Action)
+		line := p.ink.green("done") + " " + name + ": " + past(step.Action)
 		if a != nil {
-			if a.settled > 0 {
-				line += ", " + counted(a.settled, "resource")
-			}
-			line += " in " + elapsed(p.o.Now().Sub(a.began))
+			line += settled(a) + took(p.o.Now().Sub(a.began))
 		}
-		// That a stack is CREATE_COMPLETE the word before says.
-		if plain := strings.HasPrefix(e.Message, "is ") && strings.HasSuffix(e.Message, "_COMPLETE") && !strings.Contains(e.Message, "ROLLBACK"); e.Message != "" && !plain {
-			line += " (" + clean(e.Message) + ")"
+		if message := news(e.Message); message != "" {
+			line += " (" + message + ")"
 		}
 		return []string{line}
 	case apply.EventStepFailed:
@@ -47,24 +46,62 @@ func (p *Progress) follow(e apply.Event) []string {
 			return nil
 		}
 		return l
-	case apply.EventStepSkipped:
+	case apply.EventStepSkipped, apply.EventStepBlocked:
 		p.finish(e.Step)
-		because := clean(e.Message)
-		if e.Cause != "" {
-			because = "because of " + clean(string(e.Cause))
-		}
-		return []string{p.ink.yellow("skipped") + " " + name + ": " + because}
+		return nil
 	case apply.EventStepRefused:
-		p.finish(e.Step)
+		if p.finish(e.Step) == nil {
+			return nil // before it began: for want of consent, which the plan says
+		}
 		return []string{p.ink.yellow("refused") + " " + name + ": " + clean(e.Message)}
-	case apply.EventStepBlocked:
-		p.finish(e.Step)
-		return []string{p.ink.yellow("blocked") + " " + name + ": " + clean(e.Message)}
 	}
-	if e.Message == "" {
+	// How to resume the result says, with the flags that it takes.
+	message, _, _ := strings.Cut(e.Message, "; to resume: ")
+	if message == "" {
 		return nil
 	}
-	return []string{name + ": " + clean(e.Message)}
+	return []string{name + ": " + clean(message)}
+}
+
+// settled is how many resources a stack's operation worked on. Of a deletion
+// the plan knows which of them are kept.
+func settled(a *activity) string {
+	n, kept := a.settled, 0
+	if a.step.Action == plan.ActionDelete && n > 0 {
+		n = 0
+		for _, g := range byResource(a.step.Changes) {
+			if g[0].Retained {
+				kept++
+			} else {
+				n++
+			}
+		}
+	}
+	switch {
+	case kept > 0:
+		return fmt.Sprintf(" %s, kept %d", counted(n, "resource"), kept)
+	case n > 0:
+		return " " + counted(n, "resource")
+	}
+	return ""
+}
+
+// quick tells whether a step is one call: only its end is worth a line.
+func quick(s plan.Step) bool {
+	switch s.Action {
+	case plan.ActionProtect, plan.ActionUnprotect:
+		return true
+	}
+	return s.Kind != "" && s.Kind != plan.KindStack
+}
+
+// news is a message that says more than that a step is done.
+func news(message string) string {
+	state, is := strings.CutPrefix(message, "is ")
+	if is && (state == "deleted" || state == "gone" || strings.HasSuffix(state, "_COMPLETE") && !strings.Contains(state, "ROLLBACK")) {
+		return ""
+	}
+	return clean(message)
 }
 
 // progress tells of what goes wrong at once, and of the rest only on a terminal.
@@ -94,7 +131,10 @@ func (p *Progress) index(id plan.StepID) int {
 	return slices.IndexFunc(p.active, func(a *activity) bool { return a.step.ID == id })
 }
 
+// finish counts a step that ended and gives what is known of it, nil when it
+// never began.
 func (p *Progress) finish(id plan.StepID) *activity {
+	p.ended++
 	i := p.index(id)
 	if i < 0 {
 		return nil
@@ -120,6 +160,7 @@ func (p *Progress) name(e apply.Event) string {
 	return kindName(s) + " " + clean(s.Target)
 }
 
+// past says what was done. "created 41 resources" reads on after it.
 func past(a plan.Action) string {
 	switch a {
 	case plan.ActionCreate:
@@ -135,7 +176,7 @@ func past(a plan.Action) string {
 	case plan.ActionRecover:
 		return "recovered"
 	case plan.ActionProtect:
-		return "protected"
+		return "protected from termination"
 	case plan.ActionUnprotect:
 		return "protection lifted"
 	}

@@ -39,9 +39,17 @@ func (r *region) show(lines []string, columns int) string {
 	return b.String()
 }
 
-// tallest is how many lines a region has at most; a terminal that is lower
-// than this would scroll what should be redrawn.
-const tallest = 14
+// tallest is how many lines a region has at most, so that it leaves room for
+// what came before. A lower terminal would scroll what should be redrawn: there
+// it has two lines less than that.
+const tallest = 17
+
+func (p *Progress) tallest() int {
+	if rows := p.o.Rows(); rows > 0 {
+		return max(2, min(tallest, rows-2))
+	}
+	return tallest
+}
 
 // draw writes lines that stay, and the region below them anew.
 func (p *Progress) draw(stay []string) {
@@ -50,12 +58,13 @@ func (p *Progress) draw(stay []string) {
 }
 
 // live is what the region shows: failures first, then one line a running step,
-// then the counts.
+// those that run longest first, then the counts.
 func (p *Progress) live(columns int) []string {
+	most := p.tallest() - 1 // the counts
 	var out []string
 	for i, l := range p.failed {
-		if i == tallest/2 {
-			out = append(out, fmt.Sprintf("  …%d more lines of failures", len(p.failed)-i))
+		if i == max(1, most/2) {
+			out[i-1] = fmt.Sprintf("  … %d more lines of failures", len(p.failed)-i+1)
 			break
 		}
 		out = append(out, l)
@@ -67,14 +76,26 @@ func (p *Progress) live(columns int) []string {
 	width = min(width, max(8, columns/2))
 	now := p.o.Now()
 	for i, a := range p.active {
-		if len(out) >= tallest-2 && i < len(p.active)-1 {
-			out = append(out, fmt.Sprintf("  …%d more steps run", len(p.active)-i))
+		if len(out) == most-1 && i < len(p.active)-1 {
+			out = append(out, p.ink.dim(fmt.Sprintf("… %d more running", len(p.active)-i)))
+			break
+		}
+		if len(out) >= most {
 			break
 		}
 		out = append(out, p.activityLine(a, width, elapsed(now.Sub(a.began))))
 	}
+	return append(out, p.ink.dim(p.counts(elapsed(now.Sub(p.start)))))
+}
+
+// counts is the last line: how far the run is.
+func (p *Progress) counts(since string) string {
 	total := len(p.o.Plan.Steps)
-	return append(out, p.ink.dim(fmt.Sprintf("%d of %s done, %d running, %s", p.done, counted(total, "step"), len(p.active), elapsed(now.Sub(p.start)))))
+	line := fmt.Sprintf("%d of %s done, %d running", p.done, counted(total, "step"), len(p.active))
+	if waiting := total - p.ended - len(p.active); waiting > 0 {
+		line += fmt.Sprintf(", %d waiting", waiting)
+	}
+	return line + ", " + since
 }
 
 func (p *Progress) activityLine(a *activity, width int, since string) string {

@@ -10,8 +10,14 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"charm.land/lipgloss/v2"
+
+	"reconcile/pkg/plan"
 )
 
 // Options of everything that writes text for people.
@@ -21,6 +27,13 @@ type Options struct {
 	Width   int  // columns for wrapping; 0 means 100
 	// Source reads a spec file, for excerpts; nil means none.
 	Source func(file string) ([]byte, error)
+	// Flags are those of this invocation that a command to run next needs too:
+	// "--sandbox". Select are those that narrow what it works on.
+	Flags, Select []string
+	// Given tells whether a consent was given already; nil means none was.
+	Given func(plan.Approval) bool
+	// MaxDocument is how many lines of a document's diff are shown; 0 means 24.
+	MaxDocument int
 	// MaxBytes bounds Markdown, which GitHub cuts off at 65,536 characters in a
 	// comment; 0 means no bound.
 	MaxBytes int
@@ -55,22 +68,45 @@ func (p *page) flush(w io.Writer) error {
 }
 
 // paragraph writes text indented, wrapped at the page's width. Words stay whole.
-func (p *page) paragraph(indent int, text string) {
-	margin := strings.Repeat(" ", indent)
-	line := ""
+func (p *page) paragraph(indent int, text string) { p.item(indent, "", indent, text) }
+
+// item is a paragraph that begins with head, which may be colored, after
+// indent columns; its further lines begin after margin columns.
+func (p *page) item(indent int, head string, margin int, text string) {
+	line, width := strings.Repeat(" ", indent)+head, indent+lipgloss.Width(head)
+	empty := head == ""
+	for _, word := range words(text) {
+		n := utf8.RuneCountInString(word)
+		if !empty && width+1+n > p.o.width() && width > margin {
+			p.linef("%s", line)
+			line, width, empty = strings.Repeat(" ", margin), margin, true
+		}
+		if !empty {
+			line, width = line+" ", width+1
+		}
+		line, width, empty = line+word, width+n, false
+	}
+	if !empty {
+		p.linef("%s", line)
+	}
+}
+
+// words are what a line may be broken between: a count stays with its noun.
+func words(text string) []string {
+	var out []string
+	count := ""
 	for _, word := range strings.Fields(clean(text)) {
-		if line != "" && indent+len(line)+1+len(word) > p.o.width() {
-			p.linef("%s%s", margin, line)
-			line = ""
+		if _, err := strconv.Atoi(word); err == nil && count == "" {
+			count = word + " "
+			continue
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+		out = append(out, count+word)
+		count = ""
 	}
-	if line != "" {
-		p.linef("%s%s", margin, line)
+	if count != "" {
+		out = append(out, strings.TrimSuffix(count, " "))
 	}
+	return out
 }
 
 // clean makes text safe for one line of a terminal: whatever does not print,
@@ -104,6 +140,9 @@ func clean(s string) string {
 
 // cleanLines is clean for text of several lines; tabs become spaces.
 func cleanLines(s string) []string {
+	if s == "" {
+		return nil
+	}
 	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 	for i, l := range lines {
 		lines[i] = clean(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
@@ -119,4 +158,12 @@ func counted(n int, noun string) string {
 		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(noun, "y"))
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// agree is the form of a word that goes with a count.
+func agree(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"reconcile/pkg/apply"
@@ -15,62 +16,207 @@ var outcomes = []struct {
 	outcome apply.Outcome
 	title   string
 }{
-	{apply.OutcomeSkipped, "Skipped, because something they need did not happen"},
+	{apply.OutcomeSkipped, "Skipped"},
 	{apply.OutcomeInterrupted, "Interrupted"},
 	{apply.OutcomeBlocked, "Blocked"},
 	{apply.OutcomeRefused, "Refused; nothing of these was changed"},
 	{apply.OutcomeFailed, "Failed"},
 }
 
-// Result writes how a run ended: what did not happen and why, what to run
-// next, and the counts.
+// Result writes how a run ended: what did not happen and why, the counts, and
+// what to run next. A cause is told once for all that it stopped, and so is a
+// command that several steps ask for.
 func Result(w io.Writer, p plan.Plan, r apply.Result, o Options) error {
-	t := newPage(o)
+	t := resultText{page: newPage(o), p: p, r: r, asked: map[string]int{}}
+	for _, s := range r.Steps {
+		t.asked[s.Command]++
+	}
 	for _, group := range outcomes {
-		title := group.title
+		var of []apply.StepResult
 		for _, s := range r.Steps {
-			if s.Outcome != group.outcome {
-				continue
+			if s.Outcome == group.outcome {
+				of = append(of, s)
 			}
-			if title != "" {
-				t.linef("\n%s", t.bold(title))
-				title = ""
+		}
+		if len(of) == 0 {
+			continue
+		}
+		t.linef("\n%s", t.bold(group.title))
+		switch group.outcome {
+		case apply.OutcomeSkipped, apply.OutcomeBlocked:
+			t.together(of)
+		case apply.OutcomeInterrupted:
+			t.interrupted(of)
+		default:
+			for _, s := range of {
+				t.step(s)
 			}
-			t.stepResult(p, s)
 		}
 	}
 	if t.Len() > 0 {
 		t.WriteByte('\n')
 	}
 	t.linef("%s", t.bold(resultTotals(p, r)))
+	t.next()
 	return t.flush(w)
 }
 
-func (t *page) stepResult(p plan.Plan, s apply.StepResult) {
-	name := clean(s.Target)
-	if step, ok := p.Step(s.Step); ok {
-		name = kindName(step) + " " + name + ": " + verb(step)
+type resultText struct {
+	*page
+	p     plan.Plan
+	r     apply.Result
+	asked map[string]int // how many steps ask for it
+}
+
+// together tells of steps that did not run for the same reason as one.
+func (t *resultText) together(steps []apply.StepResult) {
+	var roots []plan.StepID
+	same := map[plan.StepID][]apply.StepResult{}
+	for _, s := range steps {
+		root := s.Cause
+		if b := (plan.Blocked{Reason: s.Message}); s.Outcome == apply.OutcomeBlocked {
+			root, _ = waitsFor(b)
+		}
+		if same[root] == nil {
+			roots = append(roots, root)
+		}
+		same[root] = append(same[root], s)
 	}
-	switch s.Outcome {
-	case apply.OutcomeFailed:
-		t.linef("  %s %s", t.red("failed"), name)
-	default:
-		t.linef("  %s %s", t.yellow(string(s.Outcome)), name)
+	for _, root := range roots {
+		if root == "" {
+			for _, s := range same[root] {
+				t.step(s)
+			}
+			continue
+		}
+		var of []string
+		for _, s := range same[root] {
+			if name := clean(s.Target); !slices.Contains(of, name) {
+				of = append(of, name)
+			}
+		}
+		t.item(2, "", 6, fmt.Sprintf("%s because %s %s: %s", counted(len(same[root]), "step"), t.rootName(root), t.ended(root), strings.Join(of, ", ")))
 	}
-	if s.Message != "" {
+}
+
+// interrupted tells of the steps that were at work, and as one of those that
+// had not begun.
+func (t *resultText) interrupted(steps []apply.StepResult) {
+	var waiting []string
+	for _, s := range steps {
+		if s.Command != "" || len(steps) == 1 {
+			t.step(s)
+			continue
+		}
+		waiting = append(waiting, clean(s.Target))
+	}
+	if len(waiting) > 0 {
+		t.item(2, "", 6, counted(len(waiting), "step")+" not started: "+strings.Join(slices.Compact(waiting), ", "))
+	}
+}
+
+// rootName is how a step is called in a sentence.
+func (t *resultText) rootName(id plan.StepID) string {
+	s, ok := t.p.Step(id)
+	switch {
+	case !ok:
+		return clean(string(id))
+	case s.Kind == plan.KindStack:
+		return clean(s.Target)
+	}
+	return kindName(s) + " " + clean(s.Target)
+}
+
+// ended says how the step ended because of which others did not run.
+func (t *resultText) ended(id plan.StepID) string {
+	for _, s := range t.r.Steps {
+		if s.Step != id {
+			continue
+		}
+		switch s.Outcome {
+		case apply.OutcomeFailed:
+			return "failed"
+		case apply.OutcomeInterrupted:
+			return "was interrupted"
+		case apply.OutcomeBlocked:
+			return "is blocked"
+		case apply.OutcomeRefused:
+			return "was refused"
+		}
+	}
+	return "was not done"
+}
+
+func (t *resultText) step(s apply.StepResult) {
+	line := t.yellow(string(s.Outcome))
+	if s.Outcome == apply.OutcomeFailed {
+		line = t.red("failed")
+	}
+	line = "  " + line + " " + clean(s.Target)
+	step, known := t.p.Step(s.Step)
+	if known {
+		line = fmt.Sprintf("  %s %s: %s", kindName(step), t.bold(clean(s.Target)), headline(step))
+	}
+	t.linef("%s", line)
+	switch {
+	case unapproved(s) && known:
+		var lacks []string
+		for _, a := range step.Approvals {
+			if !t.o.given(a) {
+				lacks = append(lacks, a.String())
+			}
+		}
+		t.paragraph(6, "not approved: "+strings.Join(lacks, ", "))
+	case s.Message != "":
 		t.paragraph(6, s.Message)
 	}
 	if s.Cause != "" && !strings.Contains(s.Message, string(s.Cause)) {
-		t.paragraph(6, "because of "+string(s.Cause))
+		t.paragraph(6, "because of "+t.rootName(s.Cause))
 	}
 	for _, c := range s.Causes {
-		t.paragraph(6, causeText(c))
+		if text := causeText(c); !strings.Contains(s.Message, text) {
+			t.paragraph(6, text)
+		}
 	}
 	if s.RolledBack {
 		t.paragraph(6, "CloudFormation rolled the stack back to what it was.")
 	}
-	if s.Command != "" {
-		t.linef("      next: %s", t.bold(clean(s.Command)))
+	if s.Command != "" && !t.last(s) {
+		t.command(6, "next: ", flagged(t.o.complete(s.Command)))
+	}
+}
+
+// unapproved tells whether a step was refused for want of consent.
+func unapproved(s apply.StepResult) bool {
+	return s.Outcome == apply.OutcomeRefused && strings.Contains(s.Command, " --approve ")
+}
+
+// last tells whether a step's command is one for the end: it gives consent, or
+// runs the whole again.
+func (t *resultText) last(s apply.StepResult) bool {
+	return unapproved(s) || t.asked[s.Command] > 1 || s.Command == runCommand(t.p) || s.Command == "reconcile plan"
+}
+
+// next ends the page with the commands that concern the run as a whole.
+func (t *resultText) next() {
+	var consent []plan.Step
+	var commands []string
+	for _, s := range t.r.Steps {
+		if s.Outcome == apply.OutcomeDone {
+			continue
+		}
+		if step, ok := t.p.Step(s.Step); ok && len(step.Approvals) > 0 {
+			consent = append(consent, step)
+		}
+		if s.Command != "" && t.last(s) && !unapproved(s) && !slices.Contains(commands, s.Command) {
+			commands = append(commands, s.Command)
+		}
+	}
+	for _, c := range commands {
+		t.command(2, "next: ", flagged(t.o.complete(c)))
+	}
+	if slices.ContainsFunc(t.r.Steps, unapproved) {
+		t.command(2, "with your approval: ", t.o.approving(t.p, consent))
 	}
 }
 

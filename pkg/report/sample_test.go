@@ -100,6 +100,7 @@ func updates() plan.Plan {
 			{Stack: "bp-data", Resource: "Gone", Type: "AWS::EC2::LaunchTemplate", Action: plan.ActionDelete},
 		},
 		Findings: []plan.Finding{
+			{Severity: plan.SeverityWarning, Code: "ami-old", Target: "staging/gpu-default", Message: "the AMI of fleet staging/gpu-default is 90 days old", Command: "reconcile ami build", Source: at("fleets.cue", 12)},
 			{Severity: plan.SeverityWarning, Code: "image-missing", Target: "bp-compute", Message: "image bp-backend:latest is not in ECR", Command: "docker push …", Source: at("platform.yaml", 30)},
 			{Severity: plan.SeverityNote, Code: "social-login", Target: "/bp/oauth/secrets", Message: "social login is not configured: the nine OAuth keys are empty; this is optional and nothing waits for it", Command: "reconcile secrets sync"},
 		},

@@ -3,6 +3,8 @@ package report
 import (
 	"strings"
 
+	"charm.land/lipgloss/v2"
+
 	"reconcile/pkg/plan"
 )
 
@@ -24,11 +26,11 @@ var legend = []struct {
 	text   string
 }{
 	{symbolCreate, "create"},
-	{symbolUpdate, "update in place"},
-	{symbolReplace, "replace: create the new one, then delete the old one"},
+	{symbolUpdate, "update"},
+	{symbolReplace, "replace, the new one first"},
 	{symbolDelete, "delete"},
 	{symbolImport, "import"},
-	{symbolDrift, "not as it was deployed: edited by hand, or stuck"},
+	{symbolDrift, "edited by hand, or stuck"},
 }
 
 func symbolOf(a plan.Action) symbol {
@@ -90,6 +92,10 @@ func (k ink) symbol(s symbol) string {
 // kindName is how people call what a step works on.
 func kindName(s plan.Step) string {
 	return strings.ReplaceAll(string(s.Kind), "-", " ")
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-lipgloss.Width(s)))
 }
 
 // verb says what a step does, for a headline.

@@ -11,16 +11,20 @@ import (
 	"reconcile/pkg/spec"
 )
 
-// longValue is how many characters of a value are shown unless all are wanted.
+// longValue is how many characters of a value are shown at most unless all are
+// wanted; on a narrow terminal it is less.
 const longValue = 120
+
+func (o Options) longValue() int { return max(24, min(longValue, o.width()-24)) }
 
 const afterApply = "(known after apply)"
 
-// value shows a property value on one line.
-func (o Options) value(v any) string {
+// show is a property value on one line.
+func (o Options) show(v any) string {
 	s := plainValue(v)
-	if n := utf8.RuneCountInString(s); n > longValue && !o.Verbose {
-		return string([]rune(s)[:longValue]) + fmt.Sprintf("… (%d more characters)", n-longValue)
+	most := o.longValue()
+	if n := utf8.RuneCountInString(s); n > most && !o.Verbose {
+		return string([]rune(s)[:most]) + fmt.Sprintf("… (%d more characters)", n-most)
 	}
 	return s
 }
@@ -59,37 +63,24 @@ func quoted(s string) string {
 	return q
 }
 
-// documentOf is the line diff of a change: its own, or that of two values that
-// are documents.
-func documentOf(c plan.Change) string {
-	before, _ := c.Before.(string)
-	after, _ := c.After.(string)
-	if c.Document != "" || c.Unknown || before == "" || after == "" {
-		return c.Document
+// transition is "old -> new" of a row, or the one that there is.
+func (r row) transition() string {
+	switch {
+	case r.before == "" || r.before == r.after:
+		return r.after // masked, the two are alike
+	case r.after == "":
+		return r.before + " -> null"
 	}
-	return cfn.DocumentDiff(before, after)
+	return r.before + " -> " + r.after
 }
 
-// transition is "old -> new" of a change, or the one that there is.
-func (o Options) transition(c plan.Change) string {
-	after := o.value(c.After)
-	if c.Unknown {
-		after = afterApply
-	}
-	switch propertySymbol(c) {
-	case symbolCreate:
-		return after
-	case symbolDelete:
-		return o.value(c.Before) + " -> null"
-	}
-	return o.value(c.Before) + " -> " + after
-}
+const forces = "# forces replacement"
 
 // note says what a property change does to its resource.
 func note(c plan.Change) string {
 	switch c.Replace {
 	case plan.ReplaceYes:
-		return "# forces replacement"
+		return forces
 	case plan.ReplaceMaybe:
 		return "# may force replacement"
 	}

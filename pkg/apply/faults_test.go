@@ -41,7 +41,7 @@ func everyKind() map[string]func(f *fake) plan.Plan {
 		"capacity": func(f *fake) plan.Plan {
 			f.deploy("bp-a", owner, topic("old"))
 			p := computePlan(f, wish{name: "bp-a", template: topic("new")})
-			p.Steps[0].Body.Stack.Capacity = &plan.Capacity{Group: "g"}
+			p.Steps[0].Body.Stack.Capacity = []plan.Capacity{{Group: "g"}}
 			return p
 		},
 		"our own operation": func(f *fake) plan.Plan {

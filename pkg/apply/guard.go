@@ -110,10 +110,11 @@ func (t *task) lookAgain() bool {
 	return t.looks < maxLooks
 }
 
-// checkCapacity reads a group again whose running capacity the step takes
-// away, and goes on when it would not take away more than was approved.
-func (t *task) checkCapacity(planned *plan.Capacity, then func()) {
-	if planned == nil {
+// checkCapacity reads the groups again from which the step may take running
+// instances away, one after the other, and goes on when it would take away no
+// more than was approved: none of a group that was idle.
+func (t *task) checkCapacity(planned []plan.Capacity, then func()) {
+	if len(planned) == 0 {
 		for _, a := range t.step.Approvals {
 			if a.Kind == plan.ApproveCapacity {
 				t.refuse("the plan asks for a capacity approval and does not say of which group", planCommand)
@@ -123,21 +124,30 @@ func (t *task) checkCapacity(planned *plan.Capacity, then func()) {
 		then()
 		return
 	}
-	t.send(Request{Op: OpReadGroup, Name: planned.Group}, func(r Response) {
+	t.checkGroups(planned, then)
+}
+
+func (t *task) checkGroups(planned []plan.Capacity, then func()) {
+	if len(planned) == 0 {
+		then()
+		return
+	}
+	was := planned[0]
+	t.send(Request{Op: OpReadGroup, Name: was.Group}, func(r Response) {
 		if r.Err != nil && r.Err.Kind != FailureAbsent {
-			t.failed("read Auto Scaling group "+planned.Group, r.Err)
+			t.failed("read Auto Scaling group "+was.Group, r.Err)
 			return
 		}
 		if g := r.Group; g != nil {
-			before := lost(planned.Desired, planned.InService, planned.Max)
-			now := lost(g.Desired, g.InService, planned.Max)
-			if now > before || now > 0 && g.Protected > planned.Protected {
-				t.refuse(fmt.Sprintf("Auto Scaling group %s: %d instances would be stopped (%d of them protected), and the plan said %d (%d protected)",
-					planned.Group, now, g.Protected, before, planned.Protected), planCommand)
+			before := lost(was.Desired, was.InService, was.Max)
+			now := lost(g.Desired, g.InService, was.Max)
+			if now > before || now > 0 && g.Protected > was.Protected {
+				t.refuse(fmt.Sprintf("Auto Scaling group %s: the step would stop %d instances (%d of them protected), and the plan said %d (%d protected)",
+					was.Group, now, g.Protected, before, was.Protected), planCommand)
 				return
 			}
 		}
-		then()
+		t.checkGroups(planned[1:], then)
 	})
 }
 

@@ -77,8 +77,8 @@ func TestStackDelete(t *testing.T) {
 		}, OutcomeRefused, "not approved: destroy:bp-a", 0, false},
 		"stops instances": {func(f *fake, _ *fakeStack, step *plan.Step) {
 			f.groups["workers"] = plan.LiveGroup{Desired: 1}
-			step.Body.Stack.Capacity = &plan.Capacity{Group: "workers"}
-		}, OutcomeRefused, "1 instances would be stopped", 0, false},
+			step.Body.Stack.Capacity = []plan.Capacity{{Group: "workers"}}
+		}, OutcomeRefused, "would stop 1 instances", 0, false},
 		"unknown status": {func(_ *fake, s *fakeStack, step *plan.Step) {
 			s.Status = "BRAND_NEW"
 			step.Base = plan.FingerprintStack(&s.LiveStack)

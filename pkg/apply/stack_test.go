@@ -230,7 +230,7 @@ func TestStackUpdate(t *testing.T) {
 		},
 		"capacity got worse": {
 			arrange: capacity(plan.LiveGroup{Desired: 5}), options: approveCapacity(),
-			want: OutcomeRefused, message: "4 instances would be stopped (0 of them protected), and the plan said 2 (0 protected)",
+			want: OutcomeRefused, message: "would stop 4 instances (0 of them protected), and the plan said 2 (0 protected)",
 		},
 		"capacity got protected": {
 			arrange: capacity(plan.LiveGroup{Desired: 3, Protected: 1}), options: approveCapacity(),
@@ -280,7 +280,7 @@ func capacity(g plan.LiveGroup) func(*fake, *fakeStack, *plan.Plan) {
 	return func(f *fake, _ *fakeStack, p *plan.Plan) {
 		f.groups["workers"] = g
 		p.Steps[0].Approvals = []plan.Approval{{Kind: plan.ApproveCapacity, Target: "bp-a"}}
-		p.Steps[0].Body.Stack.Capacity = &plan.Capacity{Group: "workers", Max: 1, Desired: 3}
+		p.Steps[0].Body.Stack.Capacity = []plan.Capacity{{Group: "workers", Max: 1, Desired: 3}}
 	}
 }
 

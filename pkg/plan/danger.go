@@ -70,9 +70,10 @@ func (c *computation) dangers(st *stackState, s *Step) {
 			}
 		}
 	}
-	if a, capacity, ok := c.capacity(st.spec.Name, st.before, st.live, st); ok {
+	groups, a := c.capacity(st.spec.Name, st.before, st.live, st)
+	s.Body.Stack.Capacity = groups
+	if a.Kind != "" {
 		s.Approvals = append(s.Approvals, a)
-		s.Body.Stack.Capacity = capacity
 		risks = append(risks, a.Why)
 	}
 	s.Risk = strings.Join(risks, "; ")
@@ -145,11 +146,12 @@ func (c *computation) refusals(st *stackState, ds []cfn.Difference) {
 	}
 }
 
-// capacity finds the groups of a stack whose running instances a step takes
-// away; st is nil when the whole stack goes. The numbers are those of the group
-// that loses most.
-func (c *computation) capacity(stack string, before cfn.Template, live *LiveStack, st *stackState) (Approval, *Capacity, bool) {
-	var worst *Capacity
+// capacity finds the groups of a stack from which a step may take running
+// instances away, with the numbers of now, so that apply can read them again:
+// also those that are idle. The approval is asked for those that run; its kind
+// is empty when none does. st is nil when the whole stack goes.
+func (c *computation) capacity(stack string, before cfn.Template, live *LiveStack, st *stackState) ([]Capacity, Approval) {
+	var all []Capacity
 	var whys []string
 	for _, id := range before.LogicalIDs() {
 		old := before.Resources[id]
@@ -166,20 +168,20 @@ func (c *computation) capacity(stack string, before cfn.Template, live *LiveStac
 			continue
 		}
 		most, what := maximum(st, id)
-		running := max(g.Desired, g.InService)
-		if running <= most {
+		had, err := strconv.Atoi(literalText(old.Properties["MaxSize"]))
+		if most == unbounded || err == nil && most >= max(had, g.Max) {
 			continue
 		}
-		whys = append(whys, fmt.Sprintf("group %s wants %d and has %d in service, %d of them protected from scale-in; %s",
-			name, g.Desired, g.InService, g.Protected, what))
-		if worst == nil || running-most > max(worst.Desired, worst.InService)-worst.Max {
-			worst = &Capacity{Group: name, Max: most, Desired: g.Desired, InService: g.InService, Protected: g.Protected}
+		all = append(all, Capacity{Group: name, Max: most, Desired: g.Desired, InService: g.InService, Protected: g.Protected})
+		if max(g.Desired, g.InService) > most {
+			whys = append(whys, fmt.Sprintf("group %s wants %d and has %d in service, %d of them protected from scale-in; %s",
+				name, g.Desired, g.InService, g.Protected, what))
 		}
 	}
-	if worst == nil {
-		return Approval{}, nil, false
+	if whys == nil {
+		return all, Approval{}
 	}
-	return Approval{Kind: ApproveCapacity, Target: stack, Why: strings.Join(whys, "; ")}, worst, true
+	return all, Approval{Kind: ApproveCapacity, Target: stack, Why: strings.Join(whys, "; ")}
 }
 
 // unbounded is a maximum that takes no instance away.

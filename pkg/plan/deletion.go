@@ -117,10 +117,13 @@ func (c *computation) deletion(d *doomed) StepID {
 	step.Risk, step.Approvals = d.risk(step.Changes)
 	if leaving {
 		step.Approvals, step.Reason = nil, "the stack is being deleted already; apply waits for its end"
-	} else if a, capacity, ok := c.capacity(live.Name, *live.Template, &live, nil); ok {
-		step.Approvals = append(step.Approvals, a)
-		step.Body.Stack.Capacity = capacity
-		step.Risk += "; " + a.Why
+	} else {
+		groups, a := c.capacity(live.Name, *live.Template, &live, nil)
+		step.Body.Stack.Capacity = groups
+		if a.Kind != "" {
+			step.Approvals = append(step.Approvals, a)
+			step.Risk += "; " + a.Why
+		}
 	}
 	c.block(&step, d.blocked)
 	c.add(nil, step, also...)

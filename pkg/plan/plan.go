@@ -118,12 +118,13 @@ type StackBody struct {
 	Parameters   map[string]any    `json:"parameters,omitempty"` // strings or open references
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Retain       []string          `json:"retain,omitempty"` // logical ids a delete keeps although they fail
-	// Capacity is set on a step with a capacity approval: the live numbers that
-	// the approval was asked for. Apply reads them again.
-	Capacity *Capacity `json:"capacity,omitempty"`
+	// Capacity lists the groups from which the step may take running instances
+	// away, with their numbers at the time of the plan, idle ones too. Apply reads
+	// them again and refuses to take away more.
+	Capacity []Capacity `json:"capacity,omitempty"`
 }
 
-// Capacity is what an Auto Scaling group had when a step that shrinks it was planned.
+// Capacity is what an Auto Scaling group had when a step was planned that may shrink it.
 type Capacity struct {
 	Group     string `json:"group"`
 	Max       int    `json:"max"` // after the step; 0 when the group goes away

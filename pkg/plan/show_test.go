@@ -39,7 +39,7 @@ func show(p plan.Plan) string {
 			line("recovery", fmt.Sprintf("%s of %s, touching %v", r.Operation, r.Status, r.Resources))
 		}
 		if s.Body.Stack != nil && s.Body.Stack.Capacity != nil {
-			line("capacity", fmt.Sprintf("%+v", *s.Body.Stack.Capacity))
+			line("capacity", fmt.Sprintf("%+v", s.Body.Stack.Capacity))
 		}
 		line("risk", s.Risk)
 		line("reason", s.Reason)

@@ -17,15 +17,27 @@ func (c *Cloud) mark(ctx context.Context, s *plan.LiveStack) error {
 	if s.Owned || !hasTemplate(s.Status) {
 		return nil
 	}
-	t := s.Template
-	if t == nil {
-		var err error
-		if t, err = c.template(ctx, s.ID); err != nil || t == nil {
+	if s.Template == nil {
+		t, err := c.template(ctx, s.ID)
+		if err != nil || t == nil {
 			return err
 		}
+		s.Marker, s.Owned = cfn.ParseMarker(t.Description)
+		return nil
 	}
-	s.Marker, s.Owned = cfn.ParseMarker(t.Description)
+	markByTemplate(s)
 	return nil
+}
+
+// markByTemplate takes the mark of the deployed template where it was read: a
+// stand-in's description may also be an older one.
+func markByTemplate(s *plan.LiveStack) {
+	if s.Template == nil {
+		return
+	}
+	if m, ok := cfn.ParseMarker(s.Template.Description); ok {
+		s.Marker, s.Owned = m, true
+	}
 }
 
 // marks does so for the stacks that have the name of a desired one.

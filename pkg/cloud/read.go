@@ -328,6 +328,7 @@ func (r *reader) stack(ctx context.Context, s plan.LiveStack) (plan.LiveStack, e
 	if s.Template, err = r.cloud.template(ctx, s.ID); err != nil {
 		return plan.LiveStack{}, err
 	}
+	markByTemplate(&s)
 	if s.Template == nil {
 		r.mu.Lock()
 		r.foreign = append(r.foreign, s.Name)

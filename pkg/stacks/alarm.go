@@ -48,7 +48,9 @@ func (a alarm) resource() cfn.Resource {
 		p["Metrics"] = a.metrics
 	} else {
 		p["Namespace"], p["MetricName"] = a.namespace, a.metric
-		p["Dimensions"] = a.dimensions
+		if len(a.dimensions) > 0 {
+			p["Dimensions"] = a.dimensions
+		}
 		p["Statistic"], p["Period"] = a.statistic, a.period
 	}
 	return cfn.Resource{Type: "AWS::CloudWatch::Alarm", Properties: p}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,9 +152,9 @@ func TestApplyKilledAnywhere(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					ctx, die := context.WithCancel(t.Context())
 					defer die()
-					calls := 0
+					var calls atomic.Int64
 					box, err := sandbox.Open(sandbox.Options{Seed: "kill", Scale: 1, Fault: func(string, string, int) *sandbox.Fault {
-						if calls++; calls == kill {
+						if calls.Add(1) == int64(kill) {
 							time.AfterFunc(0, die)
 							return &sandbox.Fault{Lost: lost}
 						}
@@ -171,7 +172,7 @@ func TestApplyKilledAnywhere(t *testing.T) {
 						return applyOnce(ctx, c, platform())
 					}
 					_, _, _ = run(ctx)
-					done = calls < kill
+					done = calls.Load() < int64(kill)
 					p, result, err := run(t.Context())
 					for i := 0; err == nil && !p.Empty() && i < 2; i++ {
 						for _, s := range result.Steps {

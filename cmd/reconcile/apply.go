@@ -73,7 +73,7 @@ finishes the work.`,
 			if err != nil {
 				return err
 			}
-			p, s, err := g.plan(cmd.Context(), sel.selection(), options.Approve)
+			p, s, err := g.plan(cmd.Context(), sel.selection(), options.Approve, true)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -41,9 +40,11 @@ this platform's mark is never touched.`,
 			}
 			defer func() { err = errors.Join(err, s.close()) }()
 			o := plan.DestroyOptions{Tool: version(), Select: sel.selection(), Resources: resources}
-			live, err := s.cloud.ReadDestroy(ctx, desired, o)
+			live, err := g.settled(ctx, s, desired.Target.Platform,
+				func() (plan.Live, error) { return s.cloud.ReadDestroy(ctx, desired, o) },
+				func(l plan.Live) ([]plan.LiveStack, error) { return plan.DestroyBusy(desired, l, o) })
 			if err != nil {
-				return fmt.Errorf("read what AWS has: %w", err)
+				return err
 			}
 			p, err := plan.Destroy(desired, live, o)
 			if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +55,7 @@ call of any kind: no change set, no upload.`,
 		Args:        noArgs,
 		Annotations: withOutputs("text,json,markdown"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, s, err := g.plan(cmd.Context(), sel.selection(), nil)
+			p, s, err := g.plan(cmd.Context(), sel.selection(), nil, false)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
@@ -76,8 +75,9 @@ call of any kind: no change set, no upload.`,
 }
 
 // plan is the way from specs to a plan that plan and apply share. The session
-// stays open and belongs to the caller, also on error when it is not nil.
-func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval) (plan.Plan, *session, error) {
+// stays open and belongs to the caller, also on error when it is not nil. With
+// wait it first waits for what earlier runs left at work.
+func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval, wait bool) (plan.Plan, *session, error) {
 	_, desired, err := g.load(ctx)
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -89,9 +89,16 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	live, err := s.cloud.Read(ctx, desired, sel)
+	live, err := g.settled(ctx, s, desired.Target.Platform,
+		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
+		func(l plan.Live) ([]plan.LiveStack, error) {
+			if !wait {
+				return nil, nil
+			}
+			return plan.Busy(desired, l, sel)
+		})
 	if err != nil {
-		return plan.Plan{}, s, fmt.Errorf("read what AWS has: %w", err)
+		return plan.Plan{}, s, err
 	}
 	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: approve})
 	return p, s, err

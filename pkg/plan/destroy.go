@@ -75,19 +75,10 @@ func (c *computation) owned() []LiveStack {
 
 func (c *computation) destroy(o DestroyOptions) error {
 	owned := c.owned()
-	fleets, names := map[string]string{}, make([]string, 0, len(owned))
-	for _, live := range owned {
-		names = append(names, live.Name)
-		if _, fleet := metadata(live.Template); fleet != "" {
-			fleets[live.Name] = fleet
-		}
-	}
+	fleets, names := c.fleetsOf(owned)
 	sources := map[string]spec.Source{}
 	for _, s := range c.d.Stacks {
 		sources[s.Name] = s.Source
-		if s.Fleet != "" {
-			fleets[s.Name] = s.Fleet
-		}
 	}
 	selected, err := destroySelection(o.Select, names, fleets)
 	if err != nil {
@@ -114,6 +105,24 @@ func (c *computation) destroy(o DestroyOptions) error {
 	c.destroyParameters(o.Select, all, fleets)
 	c.keptNote(all)
 	return nil
+}
+
+// fleetsOf are the fleets that the stacks hold, by stack: as their templates
+// say, or the specs. It also gives the names of the stacks.
+func (c *computation) fleetsOf(owned []LiveStack) (fleets map[string]string, names []string) {
+	fleets = map[string]string{}
+	for _, live := range owned {
+		names = append(names, live.Name)
+		if _, fleet := metadata(live.Template); fleet != "" {
+			fleets[live.Name] = fleet
+		}
+	}
+	for _, s := range c.d.Stacks {
+		if s.Fleet != "" {
+			fleets[s.Name] = s.Fleet
+		}
+	}
+	return fleets, names
 }
 
 // destroySelection gives the names of the stacks to delete.

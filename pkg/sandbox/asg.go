@@ -14,6 +14,7 @@ func autoscalingOperations() map[string]operation {
 	return map[string]operation{
 		"DescribeAutoScalingGroups":           reads(describeGroups),
 		"DescribeAutoScalingInstances":        reads(describeGroupInstances),
+		"DescribeInstanceRefreshes":           reads(describeRefreshes),
 		"DescribeScalingActivities":           reads(describeActivities),
 		"SetDesiredCapacity":                  writes(setDesiredCapacity),
 		"SetInstanceProtection":               writes(setInstanceProtection),
@@ -238,6 +239,18 @@ func (g *group) out(c *call) types.AutoScalingGroup {
 		}
 	}
 	return out
+}
+
+// describeRefreshes tells that a group was never refreshed: nothing here starts
+// a refresh.
+func describeRefreshes(c *call, in *autoscaling.DescribeInstanceRefreshesInput) (*autoscaling.DescribeInstanceRefreshesOutput, error) {
+	if _, err := records(in.MaxRecords); err != nil {
+		return nil, err
+	}
+	if _, err := c.group(in.AutoScalingGroupName); err != nil {
+		return nil, err
+	}
+	return &autoscaling.DescribeInstanceRefreshesOutput{}, nil
 }
 
 func describeActivities(c *call, in *autoscaling.DescribeScalingActivitiesInput) (*autoscaling.DescribeScalingActivitiesOutput, error) {

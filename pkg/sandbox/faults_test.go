@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bytes"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -54,6 +55,22 @@ func TestFaultRulesSurvive(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[*ssm.GetParameterOutput](t)(ssmClient(two).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/lost")}))
+}
+
+// On a port, a lost answer is a connection that closes; the SDK tries again.
+func TestLostAnswerOnAPort(t *testing.T) {
+	s := open(t, sandbox.Options{Fault: func(_, _ string, n int) *sandbox.Fault {
+		if n == 1 {
+			return &sandbox.Fault{Lost: sandbox.LostAfter}
+		}
+		return nil
+	}})
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	c := withRetries(config(server.Client()))
+	c.BaseEndpoint = &server.URL
+	_, err := ssm.NewFromConfig(c).PutParameter(t.Context(), put("/lost", "v"))
+	wantCode(t, err, "ParameterAlreadyExists") // the first one was served
 }
 
 func TestResourceFaults(t *testing.T) {

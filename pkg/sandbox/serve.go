@@ -42,7 +42,8 @@ func (s *Sandbox) Do(r *http.Request) (*http.Response, error) {
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, err := s.handle(r)
 	if err != nil {
-		panic(http.ErrAbortHandler) // net/http's way to hang up
+		hangUp(w)
+		return
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -52,6 +53,17 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // a client that went away needs no answer
+}
+
+// hangUp closes the connection without an answer. Where that cannot be done,
+// as with HTTP/2, the answer is one that a client takes for a broken gateway.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	_ = conn.Close() // nobody is told
 }
 
 // answer is what goes back over HTTP.

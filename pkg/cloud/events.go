@@ -70,7 +70,7 @@ func (c *Cloud) eventsSince(ctx context.Context, stack, last, token string) ([]t
 		return nil, err
 	}
 	if last == "" && token != "" && !containsToken(found, token) {
-		if tokenless(found) {
+		if err == nil && tokenless(found) { // no error: that was the whole history
 			return nil, errTokenless
 		}
 		return nil, nil

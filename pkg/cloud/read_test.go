@@ -226,7 +226,7 @@ func TestReadSaysWhoseOperationRuns(t *testing.T) {
 		f := newFleetAccount(t, 1)
 		busy := func(s string) string { return strings.Replace(s, "CREATE_COMPLETE", "UPDATE_IN_PROGRESS", 1) }
 		f.stacks[1] = busy(f.stacks[1])
-		f.stacks = append(f.stacks, busy(stackXML("somebody-elses", "arn:aws:cloudformation:us-east-1:123456789012:stack/somebody-elses/id", "CREATE_COMPLETE", "")))
+		f.stacks = append(f.stacks, busy(strings.ReplaceAll(stackXML("somebody-elses", "arn:aws:cloudformation:us-east-1:123456789012:stack/somebody-elses/id", "CREATE_COMPLETE", ""), "owner=bp", "owner=other")))
 		h := f.handlers()
 		h["GetTemplate"] = always(query("GetTemplate", `<TemplateBody>{"Resources":{}}</TemplateBody>`))
 		h["ListStackResources"] = always(query("ListStackResources", ""))

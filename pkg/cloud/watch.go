@@ -20,6 +20,9 @@ const (
 	settleGrace = 10 * time.Second
 	// startGrace is how long an accepted operation may stay invisible.
 	startGrace = 60 * time.Second
+	// tokenlessGrace is how long a good status must stand at an endpoint whose
+	// events cannot tell whether it is from before the operation.
+	tokenlessGrace = 3 * time.Second
 	// maxRefusals ends a watch after this many polls in a row that AWS answered
 	// with a definite error. A poll that only failed to get through never does.
 	maxRefusals = 4
@@ -191,11 +194,14 @@ func (w *watch) finished(status string, now time.Time, scale float64) bool {
 	if w.settled.IsZero() {
 		w.settled = now
 	}
-	if w.started && string(w.ended) == status || w.tokenless && succeeded(status) {
+	if w.started && string(w.ended) == status {
 		return true
 	}
 	grace := settleGrace
-	if !w.started {
+	switch {
+	case w.tokenless && succeeded(status):
+		grace = tokenlessGrace
+	case !w.started:
 		grace = startGrace
 	}
 	return float64(now.Sub(w.settled)) >= float64(grace)*scale

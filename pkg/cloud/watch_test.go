@@ -299,3 +299,37 @@ func TestWatchDoesNotReadOldHistory(t *testing.T) {
 		}
 	})
 }
+
+// An endpoint whose events carry no tokens (moto) is believed when its good
+// status stands; a history that has tokens is never taken for such a one.
+func TestWatchWithoutTokens(t *testing.T) {
+	s := time.Second
+	for name, tt := range map[string]struct {
+		events []at
+		status []at
+		want   string
+		after  time.Duration
+	}{
+		"no tokens at all": {
+			[]at{{0, " bp-network - CREATE_IN_PROGRESS"}, {0, " bp-network - CREATE_COMPLETE"}},
+			[]at{{0, "CREATE_COMPLETE"}}, "CREATE_COMPLETE", 3 * s},
+		"a stale status first": {
+			[]at{{0, " bp-network - CREATE_IN_PROGRESS"}, {0, " bp-network - CREATE_COMPLETE"}},
+			[]at{{0, "CREATE_COMPLETE"}, {2 * s, "UPDATE_IN_PROGRESS"}, {30 * s, "UPDATE_COMPLETE"}}, "UPDATE_COMPLETE", 33 * s},
+		"others without tokens, but created with one": {
+			[]at{{0, "OLD bp-network - CREATE_IN_PROGRESS"}, {0, "OLD bp-network - CREATE_COMPLETE"}, {0, " bp-network - UPDATE_IN_PROGRESS"}, {0, " bp-network - UPDATE_COMPLETE"},
+				{20 * s, "T bp-network - UPDATE_IN_PROGRESS"}, {30 * s, "T bp-network - UPDATE_COMPLETE"}},
+			[]at{{0, "UPDATE_COMPLETE"}, {20 * s, "UPDATE_IN_PROGRESS"}, {30 * s, "UPDATE_COMPLETE"}}, "UPDATE_COMPLETE", 30 * s},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := history{begin: time.Now(), status: tt.status, events: tt.events}
+				c, _ := open(t, map[string]func(ask) answer{"DescribeStacks": h.describe, "DescribeStackEvents": h.page})
+				_, r := follow(t, c, "T")
+				if r.Err != nil || r.Stack == nil || r.Stack.Status != tt.want || time.Since(h.begin) < tt.after {
+					t.Errorf("after %v: %+v", time.Since(h.begin), r)
+				}
+			})
+		})
+	}
+}

@@ -149,10 +149,11 @@ func refuseJSON(code, message string) answer {
 
 const stackARN = "arn:aws:cloudformation:us-east-1:123456789012:stack/bp-network/11111111-2222-3333-4444-555555555555"
 
-// stackXML is a member of DescribeStacks.
+// stackXML is a member of DescribeStacks and of ListStacks: a stack of ours.
 func stackXML(name, id, status, reason string) string {
-	return fmt.Sprintf(`<member><StackName>%s</StackName><StackId>%s</StackId><StackStatus>%s</StackStatus><StackStatusReason>%s</StackStatusReason><CreationTime>2026-11-23T10:00:00.123Z</CreationTime></member>`,
-		name, id, status, reason)
+	mark := "ours [reconcile owner=bp digest=" + strings.Repeat("0", 64) + "]"
+	return fmt.Sprintf(`<member><StackName>%s</StackName><StackId>%s</StackId><StackStatus>%s</StackStatus><StackStatusReason>%s</StackStatusReason><CreationTime>2026-11-23T10:00:00.123Z</CreationTime><Description>%s</Description><TemplateDescription>%[5]s</TemplateDescription></member>`,
+		name, id, status, reason, mark)
 }
 
 func describeStacks(status, reason string) string {

@@ -85,7 +85,7 @@ func (c *computation) lacksCertificate(s *Stack) *problem {
 	case live.Status != "ISSUED":
 		return &problem{code: "certificate-not-issued", target: want.ARN, command: describe,
 			reason: fmt.Sprintf("certificate %s is %s; its DNS record must be there before it is issued", want.ARN, live.Status)}
-	case want.Domain != "" && !covers(live, want.Domain):
+	case want.Domain != "" && live.Domain != "" && !covers(live, want.Domain):
 		return &problem{code: "certificate-domain", target: want.ARN, command: describe,
 			reason: fmt.Sprintf("certificate %s is for %s and does not cover %s", want.ARN, live.Domain, want.Domain)}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,6 +118,9 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 			return err
 		}
 	}
+	if g.output == "text" {
+		fmt.Fprintln(g.err)
+	}
 	progress := report.NewProgress(g.progressTo(), report.ProgressOptions{
 		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json", Told: terminal(g.out),
 		Columns: func() int { return columns(g.err) }, Rows: func() int { return rows(g.err) }, Now: time.Now, Plan: p,
@@ -131,10 +135,18 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 	} else {
 		err = report.Result(g.out, p, result, style)
 	}
-	if err != nil {
+	if err := unlessClosed(err); err != nil {
 		return err
 	}
 	return resultExit(result)
+}
+
+// unlessClosed forgives that nobody reads on (| head): what was asked for is done.
+func unlessClosed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 func resultExit(r apply.Result) error {

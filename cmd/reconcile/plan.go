@@ -62,7 +62,7 @@ call of any kind: no change set, no upload.`,
 			if err != nil {
 				return err
 			}
-			if err := g.printPlan(p, g.planStyle(show, sel.flags(), nil)); err != nil {
+			if err := unlessClosed(g.printPlan(p, g.planStyle(show, sel.flags(), nil))); err != nil {
 				return err
 			}
 			return planExit(p, detailed, g.output != "json")

@@ -29,7 +29,10 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 		if err != nil {
 			return nil, err
 		}
-		if box.Fresh() {
+		switch {
+		case box.Fresh() && box.Bare():
+			fmt.Fprintf(g.err, "sandbox: an empty account %s in %s, in %s, without container images and AMIs (reconcile sandbox reset: one that has them)\n", target.Account, target.Region, g.sandbox)
+		case box.Fresh():
 			fmt.Fprintf(g.err, "sandbox: a fresh account %s in %s, in %s; its container images and fleet AMIs exist (reconcile sandbox reset --bare: an empty one)\n", target.Account, target.Region, g.sandbox)
 		}
 		s.sandbox = box

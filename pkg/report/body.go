@@ -3,13 +3,10 @@ package report
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/plan"
-	"reconcile/pkg/spec"
 )
 
 // rowKind says how a row is written.
@@ -35,6 +32,18 @@ type row struct {
 // manyResources is from how many on resources that are created beside other
 // changes are counted instead of listed.
 const manyResources = 8
+
+// shortValue is how long a value may be that stands beside the step that makes it.
+const shortValue = 40
+
+// tell says what a step does: in a line, and in the rows below it.
+func (o Options) tell(s plan.Step) (string, []row) {
+	head, rows := headline(s), o.body(s)
+	if s.Kind != plan.KindStack && s.Action == plan.ActionCreate && len(rows) == 1 && len(rows[0].after) <= shortValue {
+		return head + " = " + rows[0].after, nil
+	}
+	return head, rows
+}
 
 // body tells what a step does. What says the same of many resources is said
 // once, unless everything is wanted.
@@ -129,79 +138,6 @@ func (o Options) everything(s plan.Step, groups [][]plan.Change) []row {
 		}
 	}
 	return full
-}
-
-// summary counts the resources of a stack that comes or goes, and names what
-// stays of it.
-func summary(s plan.Step, groups [][]plan.Change) []row {
-	var gone, kept [][]plan.Change
-	for _, g := range groups {
-		switch {
-		case strings.Contains(g[0].Resource, "."):
-		case g[0].Retained:
-			kept = append(kept, g)
-		default:
-			gone = append(gone, g)
-		}
-	}
-	var out []row
-	if len(gone) > 0 {
-		out = append(out, row{kind: rowSentence, text: byType(gone)})
-	}
-	told := slices.ContainsFunc(s.Approvals, func(a plan.Approval) bool { return strings.Contains(a.Why, "kept: ") })
-	if len(kept) > 0 && !told {
-		out = append(out, row{kind: rowSentence, text: "kept: " + strings.Join(names(kept), ", ")})
-	}
-	return out
-}
-
-func names(groups [][]plan.Change) []string {
-	out := make([]string, len(groups))
-	for i, g := range groups {
-		out[i] = clean(g[0].Resource)
-	}
-	return out
-}
-
-// byType counts resources by service and type, the most first:
-// "EC2: 6 Subnet, 6 RouteTable, VPC; IAM: 2 Role".
-func byType(groups [][]plan.Change) string {
-	total, of := map[string]int{}, map[string]map[string]int{}
-	for _, g := range groups {
-		service, name := cutType(g[0].Type)
-		if of[service] == nil {
-			of[service] = map[string]int{}
-		}
-		total[service]++
-		of[service][name]++
-	}
-	services := mostFirst(total)
-	for i, service := range services {
-		types := mostFirst(of[service])
-		for k, name := range types {
-			if n := of[service][name]; n > 1 {
-				types[k] = strconv.Itoa(n) + " " + name
-			}
-		}
-		services[i] = service + ": " + strings.Join(types, ", ")
-	}
-	return strings.Join(services, "; ")
-}
-
-func mostFirst(n map[string]int) []string {
-	names := slices.Sorted(maps.Keys(n))
-	slices.SortStableFunc(names, func(a, b string) int { return n[b] - n[a] })
-	return names
-}
-
-// cutType cuts "AWS::EC2::Subnet" into EC2 and Subnet. AWS is what nearly all
-// are of, so that only other makers are named.
-func cutType(t string) (service, name string) {
-	t = clean(strings.TrimPrefix(t, "AWS::"))
-	if i := strings.LastIndex(t, "::"); i >= 0 {
-		return t[:i], t[i+2:]
-	}
-	return "other", t
 }
 
 // byResource groups changes that follow each other.
@@ -301,6 +237,9 @@ const widestPhysical = 48
 // than the name above: not one that CloudFormation made from that name.
 func (o Options) physical(s plan.Step, c plan.Change) string {
 	id := clean(c.Physical)
+	if o.anonymous {
+		return ""
+	}
 	if o.Verbose {
 		return id
 	}
@@ -321,144 +260,3 @@ func (o Options) physical(s plan.Step, c plan.Change) string {
 	}
 	return id
 }
-
-// properties are the changes of one resource; said is the place that stands
-// above them already.
-func (o Options) properties(g []plan.Change, said spec.Source) []row {
-	var out []row
-	for i := 0; i < len(g); i++ {
-		c := g[i]
-		if c.Path == "" && c.After == nil && !c.Unknown {
-			continue
-		}
-		n := 1
-		if !o.Verbose {
-			n = elements(g[i:])
-		}
-		var r row
-		if n > 1 {
-			r = o.list(g[i : i+n])
-			i += n - 1
-		} else {
-			r = o.property(c)
-		}
-		if c.Source != said {
-			r.at = place(c.Source)
-		}
-		document := documentOf(c)
-		if n > 1 {
-			document = nil
-		}
-		if len(document) > 0 {
-			r.before, r.after = "", ""
-		}
-		out = append(out, r)
-		if !o.Verbose {
-			document = limited(document, o.documentLines())
-		}
-		for _, l := range document {
-			out = append(out, row{kind: rowDocument, text: l})
-		}
-	}
-	return out
-}
-
-// documentLines is how much of a document's diff is shown.
-func (o Options) documentLines() int {
-	if o.MaxDocument > 0 {
-		return o.MaxDocument
-	}
-	return 24
-}
-
-func (o Options) property(c plan.Change) row {
-	r := row{kind: rowProperty, mark: propertySymbol(c), text: clean(shortPath(c.Path)), note: note(c)}
-	if c.Path == "" {
-		r.text = "value"
-	}
-	if takesTags(c) {
-		return row{kind: rowProperty, mark: symbolUpdate, text: "takes the stack's tags"}
-	}
-	if c.Before != nil {
-		r.before = o.show(c.Before)
-	}
-	switch {
-	case follows(c) && !o.Verbose:
-		text, _ := cfn.Text(c.After)
-		r.before, r.after = "", clean(text)+" "+afterApply
-	case c.Unknown:
-		r.after = afterApply
-	case c.After != nil:
-		r.after = o.show(c.After)
-	}
-	return r
-}
-
-// elements is how many of the changes are entries of one list that come or go.
-func elements(g []plan.Change) int {
-	list := listOf(g[0])
-	n := 0
-	for n < len(g) && list != "" && listOf(g[n]) == list {
-		n++
-	}
-	return max(n, 1)
-}
-
-// listOf is the list of which a change adds or removes a whole entry.
-func listOf(c plan.Change) string {
-	open := strings.LastIndexByte(c.Path, '[')
-	if open < 0 || !strings.HasSuffix(c.Path, "]") || c.Document != "" || (c.Before == nil) == (c.After == nil) {
-		return ""
-	}
-	if _, err := strconv.Atoi(c.Path[open+1 : len(c.Path)-1]); err != nil {
-		return ""
-	}
-	return c.Path[:open]
-}
-
-// list is the row for entries of one list that come and go.
-func (o Options) list(g []plan.Change) row {
-	r := row{kind: rowProperty, text: clean(shortPath(listOf(g[0]))), mark: symbolUpdate}
-	var before, after []string
-	unknown := 0
-	for _, c := range g {
-		if n := note(c); n != "" && r.note != forces {
-			r.note = n
-		}
-		switch {
-		case c.Before != nil:
-			before = append(before, o.show(c.Before))
-		case c.Unknown:
-			unknown++
-		default:
-			after = append(after, o.show(c.After))
-		}
-	}
-	r.before, r.after = o.several(before), o.several(after)
-	if unknown > 0 {
-		entries := afterApply
-		if unknown > 1 {
-			entries = counted(unknown, "entry") + " " + afterApply
-		}
-		r.after = strings.TrimPrefix(r.after+", "+entries, ", ")
-	}
-	switch {
-	case before == nil:
-		r.mark = symbolCreate
-	case r.after == "":
-		r.mark = symbolDelete
-	}
-	return r
-}
-
-// several shows values one after the other, or how many there are.
-func (o Options) several(values []string) string {
-	text := strings.Join(values, ", ")
-	if utf8.RuneCountInString(text) > o.longValue() {
-		return counted(len(values), "entry")
-	}
-	return text
-}
-
-// shortPath leaves out what every path starts with.
-func shortPath(path string) string { return strings.TrimPrefix(path, "Properties.") }

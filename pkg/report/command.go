@@ -62,13 +62,13 @@ func (o Options) approving(p plan.Plan, steps []plan.Step) []string {
 	return slices.Concat([]string{o.complete(runCommand(p))}, destroys, flags)
 }
 
-// flagged cuts a command before each flag.
+// flagged cuts a command before each flag and each further command.
 func flagged(command string) []string {
-	out := strings.Split(command, " --")
+	out := strings.Split(strings.ReplaceAll(command, " && ", " \n&& "), " --")
 	for i := range out[1:] {
 		out[i+1] = "--" + out[i+1]
 	}
-	return out
+	return strings.Split(strings.Join(out, " \n"), " \n")
 }
 
 // command writes one command behind lead, over several lines where it must be,

@@ -102,34 +102,57 @@ func run(script []edit) int {
 	return n
 }
 
-// slide moves runs of lines that only come or only go down to where they begin
-// with what they are about: an entry of a list from its opening bracket on, not
-// from the closing one of the entry before.
+// slide moves runs of lines that only come or only go to where they begin with
+// what they are about: an entry of a list from its opening bracket on, not from
+// the closing one of the entry before.
 func slide(script []edit) {
 	for i := 0; i < len(script); i++ {
 		n := run(script[i:])
 		if n == 0 {
 			continue
 		}
-		kind, best, lowest := script[i].kind, 0, weight(script[i].line())
-		uniform := !slices.ContainsFunc(script[i:i+n], func(e edit) bool { return e.kind != kind })
-		for k := 0; uniform && i+n+k < len(script); k++ {
-			next := script[i+n+k]
-			if next.kind != udiff.Equal || next.now.text != script[i+k].line().text {
-				break
+		kind := script[i].kind
+		if !slices.ContainsFunc(script[i:i+n], func(e edit) bool { return e.kind != kind }) {
+			up, down := room(script, i, n)
+			best := i
+			for at := i - up; at <= i+down; at++ {
+				if weight(script[at].line()) < weight(script[best].line()) {
+					best = at
+				}
 			}
-			if w := weight(script[i+k+1].line()); w < lowest {
-				best, lowest = k+1, w
-			}
+			shift(script, i, n, best, kind)
+			i = max(i, best)
 		}
-		for k := range best {
-			script[i+n+k].kind = kind
-			e := &script[i+k]
-			*e = edit{kind: udiff.Equal, old: e.line(), now: e.line()}
-		}
-		i += best + n - 1
+		i += n - 1
 	}
 }
+
+// room is by how many lines the run of n at i can move up and down: the line
+// that it leaves must be like the one that it takes.
+func room(script []edit, i, n int) (up, down int) {
+	same := func(a, b int) bool { return script[a].line().text == script[b].line().text }
+	for i-up > 0 && script[i-up-1].kind == udiff.Equal && same(i-up-1, i+n-up-1) {
+		up++
+	}
+	for i+n+down < len(script) && script[i+n+down].kind == udiff.Equal && same(i+n+down, i+down) {
+		down++
+	}
+	return up, down
+}
+
+// shift moves the run of n at i to best.
+func shift(script []edit, i, n, best int, kind udiff.OpKind) {
+	for k := i; k < best; k++ { // down
+		script[k] = both(script[k].line())
+		script[k+n].kind = kind
+	}
+	for k := i - 1; k >= best; k-- { // up
+		script[k].kind = kind
+		script[k+n] = both(script[k+n].line())
+	}
+}
+
+func both(l documentLine) edit { return edit{kind: udiff.Equal, old: l, now: l} }
 
 // weight is less the better a run begins with a line.
 func weight(l documentLine) int {

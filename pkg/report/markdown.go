@@ -69,7 +69,7 @@ func (m *planMarkdown) attention() {
 			line += "  \n  unblock: " + code(m.o.complete(c))
 		}
 		if len(g.waiting) > 0 {
-			line += "  \n  with it wait: " + escape(strings.Join(g.waiting, ", "))
+			line += "  \n  with it wait: " + escape(some(g.waiting))
 		}
 		m.linef("%s", line)
 	}
@@ -103,37 +103,61 @@ func (m *planMarkdown) findings(title string, severity plan.Severity) {
 	}
 }
 
-// room is kept free for the line that says what is left out.
-const room = 200
+// spare is kept free for the line that says what is left out.
+const spare = 200
 
 func (m *planMarkdown) steps() {
 	if len(m.p.Steps) == 0 {
 		return
 	}
 	m.linef("\n#### Steps, in order\n")
+	o := m.o
+	if o.MaxDocument == 0 {
+		o.MaxDocument = 80 // the block is collapsed
+	}
 	// A block of HTML ends at an empty line, so one follows each.
-	for i, s := range m.p.Steps {
-		block := m.stepBlock(s)
-		if m.o.MaxBytes > 0 && m.Len()+len(block)+room > m.o.MaxBytes {
-			m.linef("\n…and %s more; see the plan's artifact or run `reconcile plan`.", counted(len(m.p.Steps)-i, "step"))
+	runs := o.runs(m.p)
+	for _, r := range runs {
+		block := m.stepBlock(r, len(runs) <= openSteps)
+		if m.o.MaxBytes > 0 && m.Len()+len(block)+spare > m.o.MaxBytes {
+			m.linef("\n…and %s more; see the plan's artifact or run `reconcile plan`.", counted(len(m.p.Steps)-r.first+1, "step"))
 			return
 		}
 		m.WriteString(block)
 	}
 }
 
-// stepBlock is one collapsed block. The diff inside colors by the first column.
-func (m *planMarkdown) stepBlock(s plan.Step) string {
-	title := fmt.Sprintf("<code>%s</code> %s <code>%s</code>: %s", symbolOf(s.Action), kindName(s), html.EscapeString(clean(s.Target)), html.EscapeString(headline(s)))
+// What is short enough to be read at once stands open: few steps, and of those
+// the ones with few lines.
+const (
+	openSteps = 6
+	openLines = 12
+)
+
+// stepBlock is one block that can be collapsed. The diff inside colors by the
+// first column.
+func (m *planMarkdown) stepBlock(r stepRun, few bool) string {
+	s := r.steps[0]
+	title := fmt.Sprintf("<code>%s</code> ", symbolOf(s.Action))
+	lines := diffLines(s, r.rows)
+	if len(r.steps) > 1 {
+		title += html.EscapeString(r.title())
+		lines = append(lines, row{kind: rowSentence, text: r.targets()}.diff()...)
+	} else {
+		title += fmt.Sprintf("%s <code>%s</code>: %s", kindName(s), html.EscapeString(clean(s.Target)), html.EscapeString(clean(r.head)))
+	}
 	if s.Blocked != nil {
 		title += " (blocked)"
 	}
-	lines := diffLines(m.o, s)
 	if len(lines) == 0 {
 		return title + "\n\n"
 	}
 	b := page{o: m.o}
-	fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n", title)
+	open := ""
+	if few && len(lines) <= openLines {
+		open = " open"
+	}
+	fmt.Fprintf(&b, "<details%s><summary>%s</summary>\n\n", open, title)
 	b.fenced("diff", lines)
 	b.WriteString("\n</details>\n\n")
 	return b.String()
@@ -146,7 +170,7 @@ func (p *page) fenced(language string, lines []string) {
 }
 
 // diffLines shows what a step does with + - ! in the first column.
-func diffLines(o Options, s plan.Step) []string {
+func diffLines(s plan.Step, rows []row) []string {
 	var out []string
 	if r := s.Body.Recover; r != nil {
 		out = append(out, "! the stack is "+clean(r.Status))
@@ -157,10 +181,7 @@ func diffLines(o Options, s plan.Step) []string {
 	if s.Risk != "" && len(s.Approvals) == 0 {
 		out = append(out, "! risk: "+clean(s.Risk))
 	}
-	if o.MaxDocument == 0 {
-		o.MaxDocument = 80 // the block is collapsed
-	}
-	for _, r := range o.body(s) {
+	for _, r := range rows {
 		out = append(out, r.diff()...)
 	}
 	return out
@@ -213,7 +234,11 @@ func (r row) diff() []string {
 		out = append(out, "- "+indent+r.text+" = "+r.before+tail)
 	}
 	if r.after != "" {
-		out = append(out, "+ "+indent+r.text+" = "+r.after+tail)
+		sign := "+ "
+		if r.before == "" && r.mark == symbolUpdate {
+			sign = first // it stays what it is, and stands for something new
+		}
+		out = append(out, sign+indent+r.text+" = "+r.after+tail)
 	}
 	switch {
 	case len(out) == 0 && r.kind == rowProperty:

@@ -24,6 +24,39 @@ func shownFindings(p plan.Plan, severity plan.Severity, all bool) []plan.Finding
 		}
 		out = append(out, f)
 	}
+	if all {
+		return out
+	}
+	return merged(out)
+}
+
+// manyFindings is from how many on findings of one kind are told as one.
+const manyFindings = 4
+
+// merged joins findings that say the same of different things.
+func merged(in []plan.Finding) []plan.Finding {
+	shape := func(f plan.Finding) string {
+		return f.Code + "\n" + strings.ReplaceAll(f.Message, f.Target, "\n") + "\n" + strings.ReplaceAll(f.Command, f.Target, "\n")
+	}
+	others := map[string][]string{}
+	for _, f := range in {
+		if f.Target != "" {
+			others[shape(f)] = append(others[shape(f)], f.Target)
+		}
+	}
+	told := map[string]bool{}
+	var out []plan.Finding
+	for _, f := range in {
+		like := others[shape(f)]
+		switch {
+		case len(like) < manyFindings:
+			out = append(out, f)
+		case !told[shape(f)]:
+			told[shape(f)] = true
+			f.Message += "; the same for " + some(like[1:])
+			out = append(out, f)
+		}
+	}
 	return out
 }
 

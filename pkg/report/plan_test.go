@@ -113,7 +113,7 @@ func TestMarkdownStaysWithinItsBound(t *testing.T) {
 	if !strings.Contains(got, "2 steps more") {
 		t.Errorf("does not say what is left out:\n%s", got)
 	}
-	if strings.Count(got, "<details>") != strings.Count(got, "</details>") {
+	if strings.Count(got, "<details") != strings.Count(got, "</details>") {
 		t.Errorf("a block stays open:\n%s", got)
 	}
 }
@@ -245,7 +245,7 @@ func FuzzMarkdown(f *testing.F) {
 				fence = strings.TrimSuffix(l, "diff")
 			case fence != "" && strings.HasPrefix(l, fence):
 				fence = ""
-			case fence == "" && strings.HasPrefix(l, "<details>"):
+			case fence == "" && strings.HasPrefix(l, "<details"):
 				opened++
 			case fence == "" && l == "</details>":
 				closed++

@@ -19,14 +19,32 @@ func (t *planText) steps() {
 		number[s.ID] = i + 1
 	}
 	digits := len(strconv.Itoa(len(t.p.Steps)))
-	for i, s := range t.p.Steps {
-		t.step(fmt.Sprintf("%*d.", digits, i+1), s, number)
+	for _, r := range t.o.runs(t.p) {
+		n := fmt.Sprintf("%*d.", digits, r.first)
+		if len(r.steps) > 1 {
+			t.together(n, r)
+			continue
+		}
+		t.step(n, r, number)
 	}
 }
 
-func (t *planText) step(number string, s plan.Step, numbers map[plan.StepID]int) {
-	line := fmt.Sprintf("%s %s %s %s", t.dim(number), t.mark(symbolOf(s.Action)), kindName(s), t.bold(clean(s.Target)))
-	line += ": " + headline(s)
+// together tells of several steps that do the same.
+func (t *planText) together(number string, r stepRun) {
+	s := r.steps[0]
+	line := fmt.Sprintf("%s %s %s", t.dim(number), t.mark(symbolOf(s.Action)), t.bold(r.title()))
+	if s.Blocked != nil {
+		line += t.red(" (blocked)")
+	}
+	t.linef("%s", line)
+	margin := len(number) + t.column + 2
+	t.rows(margin, s, r.rows)
+	t.paragraph(margin, r.targets())
+}
+
+func (t *planText) step(number string, r stepRun, numbers map[plan.StepID]int) {
+	s := r.steps[0]
+	line := fmt.Sprintf("%s %s %s %s: %s", t.dim(number), t.mark(symbolOf(s.Action)), kindName(s), t.bold(clean(s.Target)), r.head)
 	if s.Blocked != nil {
 		line += t.red(" (blocked)")
 	}
@@ -44,7 +62,7 @@ func (t *planText) step(number string, s plan.Step, numbers map[plan.StepID]int)
 			t.paragraph(margin, "touches "+strings.Join(r.Resources, ", "))
 		}
 	}
-	t.rows(margin, s)
+	t.rows(margin, s, t.alike(s, r.rows, numbers))
 	if t.o.Verbose {
 		t.details(margin, s, numbers)
 	}
@@ -87,14 +105,35 @@ func (t *planText) details(margin int, s plan.Step, numbers map[plan.StepID]int)
 	}
 }
 
+// alike is the rows of a step, or one that names the step before which does
+// the same: many fleets are made in the same way.
+func (t *planText) alike(s plan.Step, rows []row, numbers map[plan.StepID]int) []row {
+	if t.o.Verbose || len(rows) == 0 || rows[0].kind != rowSentence {
+		return rows
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		if r.kind != rowSentence {
+			return rows
+		}
+		b.WriteString(string(r.mark) + r.text + "\n")
+	}
+	same := headline(s) + "\n" + b.String()
+	if n := t.told[same]; n > 0 {
+		return []row{{kind: rowSentence, text: "as step " + strconv.Itoa(n)}}
+	}
+	t.told[same] = numbers[s.ID]
+	return rows
+}
+
 // rows writes what a step does.
-func (t *planText) rows(margin int, s plan.Step) {
+func (t *planText) rows(margin int, s plan.Step, rows []row) {
 	indent := strings.Repeat(" ", margin)
 	deeper := "" // properties of a resource stand below it
 	if s.Kind == plan.KindStack {
 		deeper = strings.Repeat(" ", t.column+1)
 	}
-	for _, r := range t.o.body(s) {
+	for _, r := range rows {
 		switch r.kind {
 		case rowSentence:
 			if r.mark == "" {

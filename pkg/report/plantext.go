@@ -13,7 +13,7 @@ import (
 // blocked, the steps in order, hand edits, findings, and the totals last,
 // where a terminal leaves them in sight, with the command that gives consent.
 func PlanText(w io.Writer, p plan.Plan, o Options) error {
-	t := planText{page: newPage(o), p: p, used: map[symbol]bool{}, column: 1}
+	t := planText{page: newPage(o), p: p, used: map[symbol]bool{}, column: 1, told: map[string]int{}}
 	if replaces(p) {
 		t.column = len(symbolReplace)
 	}
@@ -34,7 +34,8 @@ type planText struct {
 	*page
 	p      plan.Plan
 	used   map[symbol]bool
-	column int // that symbols take
+	column int            // that symbols take
+	told   map[string]int // what a step does → the first that does it
 }
 
 // section starts a part of the page, with an empty line before it.
@@ -65,207 +66,6 @@ func (t *planText) header() {
 		line += ", specs at " + clean(r)
 	}
 	t.linef("%s", t.bold(line))
-}
-
-// manyReplaces is from how many on the replacements in one stack are listed
-// as one; the steps below say why each is.
-const manyReplaces = 4
-
-func (t *planText) approvals() {
-	title := "Needs your approval"
-	for _, g := range consents(t.p) {
-		if title != "" {
-			t.section(title)
-			title = ""
-		}
-		if len(g.approvals) > 1 {
-			names := strings.Join(g.resources(), ", ")
-			if !unsound(t.p) {
-				names = "named in the command below"
-			}
-			t.linef("  %s %s of %s", t.red(string(g.approvals[0].Kind)), counted(len(g.approvals), "resource"), clean(g.stack))
-			t.paragraph(6, names)
-			continue
-		}
-		a := g.approvals[0]
-		given := ""
-		if t.o.given(a) {
-			given = t.green(" (given)")
-		}
-		t.linef("  %s%s%s", t.red(string(a.Kind)), ":"+clean(a.Target), given)
-		t.paragraph(6, a.Why)
-	}
-}
-
-func (o Options) given(a plan.Approval) bool { return o.Given != nil && o.Given(a) }
-
-// consentGroup is one approval, or all replacements in one stack.
-type consentGroup struct {
-	stack     string
-	approvals []plan.Approval
-}
-
-func (g consentGroup) resources() []string {
-	out := make([]string, len(g.approvals))
-	for i, a := range g.approvals {
-		out[i] = strings.TrimPrefix(a.Target, g.stack+"/")
-	}
-	return out
-}
-
-// consents groups the approvals of a plan, in its order.
-func consents(p plan.Plan) []consentGroup {
-	var out []consentGroup
-	for _, s := range p.Steps {
-		replaces := consentGroup{stack: s.Target}
-		for _, a := range s.Approvals {
-			if a.Kind == plan.ApproveReplace {
-				replaces.approvals = append(replaces.approvals, a)
-			}
-		}
-		for _, a := range s.Approvals {
-			switch {
-			case a.Kind != plan.ApproveReplace || len(replaces.approvals) < manyReplaces:
-				out = append(out, consentGroup{stack: s.Target, approvals: []plan.Approval{a}})
-			case a.Target == replaces.approvals[0].Target:
-				out = append(out, replaces)
-			}
-		}
-	}
-	return out
-}
-
-// consent says, at the end, what happens without the approvals that are
-// missing, and the one command that gives all of them.
-func (t *planText) consent() {
-	refused, waiting := Unapproved(t.p, t.o.Given)
-	if len(refused) == 0 || unsound(t.p) {
-		return
-	}
-	t.WriteByte('\n')
-	line := counted(len(refused), "step") + " will be refused without your approval"
-	if len(waiting) > 0 {
-		line += ", and " + counted(len(waiting), "step") + " that " + agree(len(waiting), "needs", "need") + " " + agree(len(refused), "it", "them") + " will be skipped"
-	}
-	t.paragraph(0, line+". With all of it:")
-	t.command(2, "", t.o.approving(t.p, refusable(t.p, refused, waiting)))
-}
-
-// unsound tells whether an error finding forbids to apply the plan at all.
-func unsound(p plan.Plan) bool {
-	return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Severity == plan.SeverityError })
-}
-
-// refusable are the steps that need consent, those that wait for one included.
-func refusable(p plan.Plan, refused, waiting []plan.Step) []plan.Step {
-	var out []plan.Step
-	for _, s := range p.Steps {
-		in := func(o plan.Step) bool { return o.ID == s.ID }
-		if len(s.Approvals) > 0 && (slices.ContainsFunc(refused, in) || slices.ContainsFunc(waiting, in) || s.Blocked == nil) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// Unapproved is what a run without further consent would leave out: the steps
-// that a guard refuses, and those that are skipped because they need one.
-// Steps that the plan blocks are neither.
-func Unapproved(p plan.Plan, given func(plan.Approval) bool) (refused, skipped []plan.Step) {
-	out := map[plan.StepID]bool{}
-	for _, s := range p.Steps {
-		if s.Blocked != nil {
-			continue
-		}
-		lacks := slices.ContainsFunc(s.Approvals, func(a plan.Approval) bool { return given == nil || !given(a) })
-		waits := slices.ContainsFunc(s.Needs, func(id plan.StepID) bool { return out[id] })
-		switch {
-		case waits:
-			skipped = append(skipped, s)
-		case lacks:
-			refused = append(refused, s)
-		default:
-			continue
-		}
-		out[s.ID] = true
-	}
-	return refused, skipped
-}
-
-func (t *planText) blocked() {
-	groups := blockades(t.p)
-	if len(groups) == 0 {
-		return
-	}
-	t.section(blockedTitle(t.p))
-	for _, g := range groups {
-		t.linef("  %s", clean(g.first.Target))
-		t.paragraph(6, g.first.Blocked.Reason)
-		if c := g.first.Blocked.Command; c != "" {
-			t.command(6, "unblock: ", flagged(t.o.complete(c)))
-		}
-		if len(g.waiting) > 0 {
-			t.paragraph(6, "with it wait: "+strings.Join(g.waiting, ", "))
-		}
-	}
-}
-
-func blockedTitle(p plan.Plan) string {
-	n := 0
-	for _, s := range p.Steps {
-		if s.Blocked == nil {
-			n++
-		}
-	}
-	switch n {
-	case 0:
-		return "Blocked; no step can run"
-	case 1:
-		return "Blocked; 1 step can run"
-	}
-	return fmt.Sprintf("Blocked; the other %d steps can run", n)
-}
-
-// blockade is a step that is blocked by itself and those that wait for it.
-type blockade struct {
-	first   plan.Step
-	waiting []string
-}
-
-// blockades groups the blocked steps of a plan: a cause is told once, for all
-// steps that have the same and for those that need one of them.
-func blockades(p plan.Plan) []*blockade {
-	var out []*blockade
-	at := map[plan.StepID]*blockade{}
-	told := map[plan.Blocked]*blockade{}
-	for _, s := range p.Steps {
-		if s.Blocked == nil {
-			continue
-		}
-		g := told[*s.Blocked]
-		if root, ok := waitsFor(*s.Blocked); ok && at[root] != nil {
-			g = at[root]
-		}
-		if g == nil {
-			g = &blockade{first: s}
-			out = append(out, g)
-			told[*s.Blocked] = g
-		} else {
-			g.waiting = append(g.waiting, clean(s.Target))
-		}
-		at[s.ID] = g
-	}
-	return out
-}
-
-// waitsFor is the step that blocks another one, as the plan's sentence has it.
-func waitsFor(b plan.Blocked) (plan.StepID, bool) {
-	rest, ok := strings.CutPrefix(b.Reason, "needs ")
-	if !ok {
-		return "", false
-	}
-	root, ok := strings.CutSuffix(rest, ", which is blocked")
-	return plan.StepID(root), ok
 }
 
 func (t *planText) findings(title string, severity plan.Severity) {

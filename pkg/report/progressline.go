@@ -56,8 +56,8 @@ func (p *Progress) follow(e apply.Event) []string {
 		return []string{p.ink.yellow("refused") + " " + name + ": " + clean(e.Message)}
 	}
 	// How to resume the result says, with the flags that it takes.
-	message, _, _ := strings.Cut(e.Message, "; to resume: ")
-	if message == "" {
+	message, _, resumes := strings.Cut(e.Message, "; to resume: ")
+	if message == "" || resumes && p.o.Told {
 		return nil
 	}
 	return []string{name + ": " + clean(message)}

@@ -37,6 +37,8 @@ type Options struct {
 	// MaxBytes bounds Markdown, which GitHub cuts off at 65,536 characters in a
 	// comment; 0 means no bound.
 	MaxBytes int
+
+	anonymous bool // without the ids by which resources of the same make differ
 }
 
 func (o Options) width() int {

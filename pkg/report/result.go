@@ -32,33 +32,47 @@ func Result(w io.Writer, p plan.Plan, r apply.Result, o Options) error {
 		t.asked[s.Command]++
 	}
 	for _, group := range outcomes {
-		var of []apply.StepResult
-		for _, s := range r.Steps {
-			if s.Outcome == group.outcome {
-				of = append(of, s)
-			}
-		}
+		of := t.of(group.outcome)
 		if len(of) == 0 {
 			continue
 		}
 		t.linef("\n%s", t.bold(group.title))
 		switch group.outcome {
-		case apply.OutcomeSkipped, apply.OutcomeBlocked:
+		case apply.OutcomeSkipped:
 			t.together(of)
 		case apply.OutcomeInterrupted:
 			t.interrupted(of)
+		case apply.OutcomeBlocked:
+			t.blocked(of)
 		default:
 			for _, s := range of {
 				t.step(s)
 			}
 		}
 	}
-	if t.Len() > 0 {
-		t.WriteByte('\n')
-	}
-	t.linef("%s", t.bold(resultTotals(p, r)))
+	t.linef("\n%s", t.bold(resultTotals(p, r)))
 	t.next()
 	return t.flush(w)
+}
+
+// of are the steps that ended in this way.
+func (t *resultText) of(o apply.Outcome) []apply.StepResult {
+	var out []apply.StepResult
+	for _, s := range t.r.Steps {
+		if outcomeOf(t.p, s) == o {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// outcomeOf is how a step ended. One that the plan blocks is blocked, also
+// where the run skipped it for another one before it.
+func outcomeOf(p plan.Plan, s apply.StepResult) apply.Outcome {
+	if step, ok := p.Step(s.Step); ok && step.Blocked != nil && s.Outcome == apply.OutcomeSkipped {
+		return apply.OutcomeBlocked
+	}
+	return s.Outcome
 }
 
 type resultText struct {
@@ -71,32 +85,33 @@ type resultText struct {
 // together tells of steps that did not run for the same reason as one.
 func (t *resultText) together(steps []apply.StepResult) {
 	var roots []plan.StepID
-	same := map[plan.StepID][]apply.StepResult{}
+	same := map[plan.StepID][]string{}
+	count := map[plan.StepID]int{}
 	for _, s := range steps {
-		root := s.Cause
-		if b := (plan.Blocked{Reason: s.Message}); s.Outcome == apply.OutcomeBlocked {
-			root, _ = waitsFor(b)
+		if count[s.Cause] == 0 {
+			roots = append(roots, s.Cause)
 		}
-		if same[root] == nil {
-			roots = append(roots, root)
+		count[s.Cause]++
+		if name := clean(s.Target); !slices.Contains(same[s.Cause], name) {
+			same[s.Cause] = append(same[s.Cause], name)
 		}
-		same[root] = append(same[root], s)
 	}
 	for _, root := range roots {
-		if root == "" {
-			for _, s := range same[root] {
-				t.step(s)
-			}
+		t.item(2, "", 6, fmt.Sprintf("%s because %s %s: %s", counted(count[root], "step"), t.rootName(root), t.ended(root), strings.Join(same[root], ", ")))
+	}
+}
+
+// blocked tells what the plan blocked, each cause once.
+func (t *resultText) blocked(steps []apply.StepResult) {
+	in := plan.Plan{}
+	for _, s := range steps {
+		if step, ok := t.p.Step(s.Step); ok && step.Blocked != nil {
+			in.Steps = append(in.Steps, step)
 			continue
 		}
-		var of []string
-		for _, s := range same[root] {
-			if name := clean(s.Target); !slices.Contains(of, name) {
-				of = append(of, name)
-			}
-		}
-		t.item(2, "", 6, fmt.Sprintf("%s because %s %s: %s", counted(len(same[root]), "step"), t.rootName(root), t.ended(root), strings.Join(of, ", ")))
+		t.step(s)
 	}
+	t.blockades(in)
 }
 
 // interrupted tells of the steps that were at work, and as one of those that
@@ -202,7 +217,7 @@ func (t *resultText) next() {
 	var consent []plan.Step
 	var commands []string
 	for _, s := range t.r.Steps {
-		if s.Outcome == apply.OutcomeDone {
+		if s.Outcome == apply.OutcomeDone || outcomeOf(t.p, s) == apply.OutcomeBlocked {
 			continue
 		}
 		if step, ok := t.p.Step(s.Step); ok && len(step.Approvals) > 0 {
@@ -214,6 +229,9 @@ func (t *resultText) next() {
 	}
 	for _, c := range commands {
 		t.command(2, "next: ", flagged(t.o.complete(c)))
+	}
+	if len(commands) == 0 && len(t.of(apply.OutcomeBlocked)) > 0 {
+		t.command(2, "once unblocked: ", flagged(t.o.complete(runCommand(t.p))))
 	}
 	if slices.ContainsFunc(t.r.Steps, unapproved) {
 		t.command(2, "with your approval: ", t.o.approving(t.p, consent))
@@ -237,7 +255,7 @@ func causeText(c apply.Cause) string {
 func resultTotals(p plan.Plan, r apply.Result) string {
 	n := map[apply.Outcome]int{}
 	for _, s := range r.Steps {
-		n[s.Outcome]++
+		n[outcomeOf(p, s)]++
 	}
 	what := "Apply"
 	if p.Destroy {

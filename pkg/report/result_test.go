@@ -29,9 +29,9 @@ func outcomeOfEach() apply.Result {
 func TestResult(t *testing.T) {
 	golden(t, "result.txt", written(t, func(w io.Writer) error { return Result(w, updates(), outcomeOfEach(), Options{}) }))
 	for want, r := range map[string]apply.Result{
-		"Apply complete: 2 steps done.\n":                                        {Steps: []apply.StepResult{{Outcome: apply.OutcomeDone}, {Outcome: apply.OutcomeDone}}},
-		"Apply complete: 0 steps done.\n":                                        {},
-		"\nBlocked\n  blocked x\n\nApply incomplete: 0 steps done, 1 blocked.\n": {Steps: []apply.StepResult{{Target: "x", Outcome: apply.OutcomeBlocked}}},
+		"\nApply complete: 2 steps done.\n": {Steps: []apply.StepResult{{Outcome: apply.OutcomeDone}, {Outcome: apply.OutcomeDone}}},
+		"\nApply complete: 0 steps done.\n": {},
+		"\nBlocked\n  blocked x\n\nApply incomplete: 0 steps done, 1 blocked.\n  once unblocked: reconcile apply\n": {Steps: []apply.StepResult{{Target: "x", Outcome: apply.OutcomeBlocked}}},
 		"\nInterrupted\n  interrupted x\n      not started\n\nApply interrupted: 0 steps done, 1 interrupted.\n": {
 			Interrupted: true, Steps: []apply.StepResult{{Target: "x", Outcome: apply.OutcomeInterrupted, Message: "not started"}}},
 	} {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,15 +91,15 @@ func Status(w io.Writer, v Overview, o Options) error {
 	for i, s := range v.Stacks {
 		reasons[i+1] = s.Reason
 	}
-	p.table(rows, reasons)
+	p.table(p.fit(rows, "REVISION", "UPDATED", "STATUS"), reasons)
 	if len(v.Fleets) > 0 {
 		p.WriteByte('\n')
 		rows = [][]string{{"FLEET", "SYNC", "HEALTH", "DESIRED", "IN SERVICE", "MAX"}}
 		reasons = []string{""}
 		for _, f := range v.Fleets {
-			row := []string{f.Fleet, string(f.Sync), string(f.Health), "-", "-", fmt.Sprint(f.Max)}
+			row := []string{f.Fleet, string(f.Sync), string(f.Health), "-", "-", "-"}
 			if f.Live {
-				row[3], row[4] = fmt.Sprint(f.Desired), fmt.Sprint(f.InService)
+				row[3], row[4], row[5] = fmt.Sprint(f.Desired), fmt.Sprint(f.InService), fmt.Sprint(f.Max)
 			}
 			rows = append(rows, row)
 			reasons = append(reasons, f.Reason)
@@ -107,6 +108,36 @@ func Status(w io.Writer, v Overview, o Options) error {
 	}
 	return p.flush(w)
 }
+
+// fit leaves out columns that may go: those that say nothing and, from the first
+// on, as many as the page is too narrow for.
+func (p *page) fit(rows [][]string, may ...string) [][]string {
+	for _, name := range may {
+		at := slices.Index(rows[0], name)
+		if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[at] != "-" }) || p.o.Width > 0 && tableWidth(rows) > p.o.Width {
+			narrower := make([][]string, len(rows))
+			for i, row := range rows {
+				narrower[i] = slices.Concat(row[:at], row[at+1:])
+			}
+			rows = narrower
+		}
+	}
+	return rows
+}
+
+func tableWidth(rows [][]string) int {
+	total := -columnGap
+	for i := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, lipgloss.Width(clean(row[i])))
+		}
+		total += widest + columnGap
+	}
+	return total
+}
+
+const columnGap = 2
 
 func dash(s string) string {
 	if s == "" {
@@ -140,7 +171,7 @@ func (p *page) table(rows [][]string, reasons []string) {
 			}
 			b.WriteString(text)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
+				b.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+columnGap))
 			}
 		}
 		p.linef("%s", b.String())

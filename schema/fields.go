@@ -56,8 +56,12 @@ type object struct {
 func parse(b []byte) (object, error) {
 	o := object{values: map[string]json.RawMessage{}}
 	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return o, fmt.Errorf("not a JSON object: %v", err)
+	t, err := d.Token()
+	if err != nil {
+		return o, fmt.Errorf("not a JSON object: %w", err)
+	}
+	if t != json.Delim('{') {
+		return o, fmt.Errorf("not a JSON object: it starts with %v", t)
 	}
 	for d.More() {
 		key, err := d.Token()

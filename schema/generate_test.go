@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/encoding/jsonschema"
 
 	"reconcile/schema"
@@ -54,7 +55,11 @@ func compile(t *testing.T) cue.Value {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := inst.AddFile(f, b); err != nil {
+		syntax, err := parser.ParseFile(f, b)
+		if err != nil {
+			t.Fatal(errors.Details(err, nil))
+		}
+		if err := inst.AddSyntax(syntax); err != nil {
 			t.Fatal(errors.Details(err, nil))
 		}
 	}
@@ -76,7 +81,7 @@ func generate(t *testing.T, v cue.Value, name string) []byte {
 	if err != nil {
 		t.Fatalf("%s: %v", name, errors.Details(err, nil))
 	}
-	raw, err := v.Context().BuildExpr(expr).MarshalJSON()
+	raw, err := cuecontext.New().BuildExpr(expr).MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
 	"golang.org/x/sync/errgroup"
 
 	"reconcile/schema"
@@ -145,7 +146,11 @@ func definitions(c *cue.Context) (cue.Value, error) {
 		if err != nil {
 			return cue.Value{}, err
 		}
-		if err := inst.AddFile(name, text); err != nil {
+		file, err := parser.ParseFile(name, text)
+		if err != nil {
+			return cue.Value{}, fmt.Errorf("definitions: %w", err)
+		}
+		if err := inst.AddSyntax(file); err != nil {
 			return cue.Value{}, fmt.Errorf("definitions: %w", err)
 		}
 	}

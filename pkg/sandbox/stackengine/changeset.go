@@ -2,6 +2,7 @@ package stackengine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -228,7 +229,8 @@ func (e *Engine) forgetChangeSet(cs *ChangeSet) {
 func (e *Engine) deleteChangeSet(in *cloudformation.DeleteChangeSetInput, now time.Time) (any, error) {
 	cs, err := e.findChangeSet(in.ChangeSetName, in.StackName)
 	if err != nil {
-		if api, ok := err.(*Error); ok && api.Code == "ChangeSetNotFound" {
+		var api *Error
+		if errors.As(err, &api) && api.Code == "ChangeSetNotFound" {
 			return &cloudformation.DeleteChangeSetOutput{}, nil // deleting twice succeeds
 		}
 		return nil, err

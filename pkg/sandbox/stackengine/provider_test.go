@@ -58,7 +58,7 @@ Resources:
 	must[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: ptr("s"), TemplateBody: &body, Tags: []types.Tag{{Key: ptr("Project"), Value: ptr("p")}}})
 	w.settle()
 	got := spy.made["A"]
-	if got.Random("x", "ab", 5) != got.Random("x", "ab", 5) || len(got.Random("y", "ab", 5)) != 5 {
+	if first, again := got.Random("x", "ab", 5), got.Random("x", "ab", 5); first != again || len(got.Random("y", "ab", 5)) != 5 {
 		t.Error("random text changes")
 	}
 	if want := w.stack("s").CreationTime.Add(time.Second); !got.Now.Equal(want) {

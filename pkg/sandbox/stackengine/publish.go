@@ -139,7 +139,7 @@ func (p *program) imports(r resolver) []string {
 		})
 	}
 	for _, id := range keys(p.nodes) {
-		visit(map[string]any(p.nodes[id].props))
+		visit(p.nodes[id].props)
 	}
 	for _, key := range keys(p.outputs) {
 		visit(p.outputs[key].Value)

@@ -3,6 +3,7 @@ package stackengine_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,10 +28,7 @@ func randomTemplate(t *rapid.T, label string) string {
 		}
 		r := map[string]any{}
 		reference := func() any {
-			var below []string
-			for _, id := range slices.Sorted(maps.Keys(resources)) {
-				below = append(below, id)
-			}
+			below := slices.Sorted(maps.Keys(resources))
 			word := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, label+" word")
 			if len(below) == 0 || rapid.Bool().Draw(t, label+" literal") {
 				return word
@@ -121,9 +119,7 @@ func TestRandomLives(t *testing.T) {
 }
 
 func asError(err error, target **stackengine.Error) bool {
-	e, ok := err.(*stackengine.Error)
-	*target = e
-	return ok
+	return errors.As(err, target)
 }
 
 func failedUpdates(w *world) []string {

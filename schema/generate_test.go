@@ -55,7 +55,7 @@ func compile(t *testing.T) cue.Value {
 		if err != nil {
 			t.Fatal(err)
 		}
-		syntax, err := parser.ParseFile(f, b)
+		syntax, err := parser.ParseFile(f, b, parser.ParseComments)
 		if err != nil {
 			t.Fatal(errors.Details(err, nil))
 		}

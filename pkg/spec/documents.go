@@ -146,7 +146,7 @@ func definitions(c *cue.Context) (cue.Value, error) {
 		if err != nil {
 			return cue.Value{}, err
 		}
-		file, err := parser.ParseFile(name, text)
+		file, err := parser.ParseFile(name, text, parser.ParseComments)
 		if err != nil {
 			return cue.Value{}, fmt.Errorf("definitions: %w", err)
 		}

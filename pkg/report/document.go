@@ -173,11 +173,17 @@ func paired(script []edit) int {
 	}
 	for i := range n {
 		old, now := script[i], script[n+i]
-		if old.kind != udiff.Delete || now.kind != udiff.Insert || old.old.path != now.now.path || old.old.value == "" || now.now.value == "" {
+		if old.kind != udiff.Delete || now.kind != udiff.Insert || !sameKey(old.old.path, now.now.path) || old.old.value == "" || now.now.value == "" {
 			return 0
 		}
 	}
 	return n
+}
+
+// sameKey tells whether two paths end in the same key: what stands before may
+// have moved in a list.
+func sameKey(a, b string) bool {
+	return a[strings.LastIndexByte(a, '.')+1:] == b[strings.LastIndexByte(b, '.')+1:]
 }
 
 // hunk writes a run of changed lines: a value that changes on one line if it
@@ -193,7 +199,7 @@ func hunk(script []edit) []string {
 	first := script[0].line()
 	if len(script) == 2 && script[0].kind == udiff.Delete && script[1].kind == udiff.Insert {
 		old, now := script[0].old, script[1].now
-		if old.path == now.path && old.value != "" && now.value != "" && utf8.RuneCountInString(old.path+old.value+now.value) <= longest {
+		if sameKey(old.path, now.path) && old.value != "" && now.value != "" && utf8.RuneCountInString(old.path+old.value+now.value) <= longest {
 			return []string{"~ " + clean(old.path+": "+old.value+" -> "+now.value)}
 		}
 	}
@@ -244,15 +250,23 @@ func (d documentText) String() string {
 	return b.String()
 }
 
-// longest is how many columns a value may have to stand on one line.
-const longest = 120
+// How many columns a value may have to stand on one line. Of an object that
+// changes the key must be seen, so that fewer of them do.
+const (
+	longest       = 120
+	longestObject = 48
+)
 
 func (d *documentText) value(indent, name, path string, v any) {
 	one := inline(v)
 	list, _ := v.([]any)
 	object, _ := v.(map[string]any)
 	table := slices.ContainsFunc(list, func(e any) bool { _, is := e.([]any); return is }) // a line for each
-	fits := path != "" && !table && utf8.RuneCountInString(name+one) <= longest
+	most := longest
+	if object != nil {
+		most = longestObject
+	}
+	fits := path != "" && !table && utf8.RuneCountInString(name+one) <= most
 	switch {
 	case fits || len(list) == 0 && len(object) == 0:
 		d.add(indent+name+one, path, one)

@@ -13,6 +13,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"reconcile/pkg/apply"
@@ -259,5 +260,91 @@ func TestElapsed(t *testing.T) {
 		if got := elapsed(d); got != want {
 			t.Errorf("elapsed(%s) = %s, want %s", d, got, want)
 		}
+	}
+}
+
+func TestTheRegionFitsALowTerminal(t *testing.T) {
+	p := plan.Plan{}
+	for i := range 1000 {
+		name := fmt.Sprint("fleet-", i)
+		p.Steps = append(p.Steps, plan.Step{ID: plan.StepID("stack/" + name), Kind: plan.KindStack, Target: name, Action: plan.ActionCreate})
+	}
+	for rows, most := range map[int]int{3: 2, 10: 8, 24: tallest, 200: tallest, 0: tallest} {
+		var b bytes.Buffer
+		pr := NewProgress(&b, ProgressOptions{Terminal: true, Every: -1, Now: clock(), Plan: p, Rows: func() int { return rows }})
+		for _, s := range p.Steps[:300] {
+			pr.Observe(event(apply.EventStepStarted, s.Target, ""))
+		}
+		pr.Observe(event(apply.EventStepDone, "fleet-0", ""))
+		pr.Observe(event(apply.EventStepFailed, "fleet-1", "x"))
+		pr.Observe(event(apply.EventStepSkipped, "fleet-999", ""))
+		live := pr.live(80)
+		if len(live) != most {
+			t.Errorf("%d rows: %d lines:\n%s", rows, len(live), strings.Join(live, "\n"))
+		}
+		if last := live[len(live)-1]; !strings.Contains(last, "1 of 1000 steps done, 298 running, 699 waiting, ") {
+			t.Errorf("%d rows: the counts are %q", rows, last)
+		}
+		if !strings.Contains(live[0], "failed fleet-1") {
+			t.Errorf("%d rows: the failure is not first: %q", rows, live[0])
+		}
+		pr.Close()
+	}
+}
+
+func TestWhatIsToldElsewhereDoesNotStay(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		s := &screen{columns: 80}
+		p := NewProgress(s, ProgressOptions{Terminal: true, Every: -1, Now: clock(), Told: told})
+		p.Observe(event(apply.EventStepStarted, "a", ""))
+		p.Observe(event(apply.EventStepFailed, "a", "broke"))
+		p.Observe(apply.Event{Type: apply.EventNote, Step: "stack/b", Target: "b", Message: "goes on without us; to resume: reconcile apply"})
+		p.Observe(event(apply.EventStepSkipped, "c", "because"))
+		p.Observe(event(apply.EventStepBlocked, "d", "because"))
+		p.Observe(event(apply.EventStepRefused, "e", "not approved: destroy:e"))
+		p.Close()
+		want := []string{"b: goes on without us", "failed a: broke"}
+		if told {
+			want = nil
+		}
+		if diff := cmp.Diff(want, s.rows, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("told is %t (-want +got):\n%s", told, diff)
+		}
+	}
+}
+
+func TestOneLineForEachStepThatEnds(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	steps := []plan.Step{
+		{ID: "parameter/p", Kind: plan.KindParameter, Target: "/p", Action: plan.ActionCreate},
+		{ID: "protect/s", Kind: plan.KindStack, Target: "s", Action: plan.ActionProtect},
+		{ID: "unprotect/s", Kind: plan.KindStack, Target: "s", Action: plan.ActionUnprotect},
+		{ID: "stack/s", Kind: plan.KindStack, Target: "s", Action: plan.ActionDelete, Changes: []plan.Change{
+			{Resource: "A", Action: plan.ActionDelete, Retained: true}, {Resource: "B", Action: plan.ActionDelete}, {Resource: "C", Action: plan.ActionDelete}}},
+		{ID: "recover/s", Kind: plan.KindStack, Target: "s", Action: plan.ActionRecover},
+	}
+	var b bytes.Buffer
+	p := NewProgress(&b, ProgressOptions{Now: func() time.Time { return now }, Plan: plan.Plan{Steps: steps}})
+	for i, message := range []string{"", "is already so", "", "is deleted", "is UPDATE_ROLLBACK_COMPLETE"} {
+		e := apply.Event{Type: apply.EventStepStarted, Step: steps[i].ID, Target: steps[i].Target}
+		p.Observe(e)
+		if i == 3 {
+			p.Observe(apply.Event{Type: apply.EventStepProgress, Step: e.Step, Progress: &apply.Progress{Done: 3}})
+		}
+		now = now.Add(time.Duration(i) * 700 * time.Millisecond)
+		e.Type, e.Message = apply.EventStepDone, message
+		p.Observe(e)
+	}
+	p.Close()
+	want := `[   0s] done parameter /p: created
+[   1s] done s: protected from termination (is already so)
+[   2s] done s: protection lifted in 1s
+[   2s] s: delete
+[   4s] done s: deleted 2 resources, kept 1 in 2s
+[   4s] s: recover
+[   7s] done s: recovered in 3s (is UPDATE_ROLLBACK_COMPLETE)
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

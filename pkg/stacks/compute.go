@@ -46,11 +46,18 @@ func (p *platform) cluster(s *stack) {
 		"ClusterName":     p.Name,
 		"ClusterSettings": list{props{"Name": "containerInsights", "Value": insights}},
 	}})
-	s.add("ClusterCapacity", cfn.Resource{Type: "AWS::ECS::ClusterCapacityProviderAssociations", Properties: props{
-		"Cluster":                         cfn.LogicalRef("Cluster"),
-		"CapacityProviders":               list{"FARGATE", "FARGATE_SPOT"},
-		"DefaultCapacityProviderStrategy": list{},
-	}})
+	s.add("ClusterCapacity", cfn.Resource{
+		Type: "AWS::ECS::ClusterCapacityProviderAssociations",
+		// An account's first cluster creates ECS's service-linked role, and this call
+		// fails until IAM knows the role everywhere. The load balancer takes long
+		// enough, and the services wait for it anyway.
+		DependsOn: cfn.StringList{"Alb"},
+		Properties: props{
+			"Cluster":                         cfn.LogicalRef("Cluster"),
+			"CapacityProviders":               list{"FARGATE", "FARGATE_SPOT"},
+			"DefaultCapacityProviderStrategy": list{},
+		},
+	})
 	for _, service := range []struct{ id, name string }{{"Backend", p.backendName()}, {"Frontend", p.frontendName()}} {
 		s.add(service.id+"Logs", cfn.Resource{
 			Type: "AWS::Logs::LogGroup", DeletionPolicy: "Delete", UpdateReplacePolicy: "Delete",

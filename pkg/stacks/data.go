@@ -255,6 +255,9 @@ func (p *platform) packerRole(s *stack) {
 	r := role("ec2.amazonaws.com", "Packer build role for ComfyUI AMIs",
 		allow(list{cfn.Join(models, "/assets/*"), cfn.Join(models, "/bundles/*/manifest.json")}, "s3:GetObject"),
 		on(allow(models, "s3:ListBucket"), "StringLike", "s3:prefix", texts("assets/*", "bundles/*")),
+		// The agent's policy below lets it read every parameter of the account. An
+		// image and a dev instance serve no jobs.
+		deny(p.parameterARN("/"+p.Name+"/fleets/*/fleet-secret"), "ssm:GetParameter*"),
 	)
 	r.Properties["ManagedPolicyArns"] = texts(p.managedPolicy("AmazonSSMManagedInstanceCore"))
 	s.add("PackerRole", r)

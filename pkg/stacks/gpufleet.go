@@ -60,6 +60,8 @@ func (f fleet) role(s *stack) {
 		// Both stages of a slug share the log group, each writes its own streams.
 		allow(f.arn("logs", "log-group:"+workerLogGroup(f.Name)+":*"), "logs:CreateLogStream", "logs:DescribeLogStreams"),
 		allow(f.arn("logs", "log-group:"+workerLogGroup(f.Name)+":log-stream:"+f.Stage+"/*"), "logs:PutLogEvents"),
+		// The agent's policy below lets it read every parameter of the account.
+		deny(f.parameterARN("/"+f.platform.Name+"/fleets/"+otherStage(f.Stage)+"/*"), "ssm:GetParameter*"),
 	)
 	r.Properties["ManagedPolicyArns"] = texts(f.managedPolicy("AmazonSSMManagedInstanceCore"))
 	s.add("WorkerRole", r)

@@ -25,6 +25,10 @@ func (p *platform) gpuSharedStack() plan.Stack {
 			p.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/asg-production-*"),
 			p.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/asg-staging-*"),
 		), "autoscaling:SetDesiredCapacity"),
+		allow(texts(
+			p.arn("cloudwatch", "alarm:production-*-queue-empty"),
+			p.arn("cloudwatch", "alarm:staging-*-queue-empty"),
+		), "cloudwatch:SetAlarmState"),
 		allow(cfn.GetAtt("ScaleToZeroLogs", "Arn"), "logs:CreateLogStream", "logs:PutLogEvents"),
 	))
 	s.add("ScaleToZero", cfn.Resource{Type: "AWS::Lambda::Function", Properties: props{

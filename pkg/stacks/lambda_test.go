@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,12 @@ func TestScaleToZeroActsOnFreshZerosOnly(t *testing.T) {
 		t.Fatalf("%v\n%s%s", err, out, told.String())
 	}
 	acts := map[string]bool{"idle": true, "a job before the time": true, "a whole day": true, "one minute": true}
+	// An alarm that stays in ALARM says nothing again: where the function does not
+	// act on an idle group now, the alarm must be able to fire once more.
+	rearms := map[string]bool{
+		"a job meanwhile": true, "a job within the time": true, "publisher died": true, "publisher just died": true,
+		"publisher never lived": true, "only a few points": true,
+	}
 	seen := 0
 	for line := range strings.Lines(string(out)) {
 		var got struct {
@@ -35,11 +42,15 @@ func TestScaleToZeroActsOnFreshZerosOnly(t *testing.T) {
 				DesiredCapacity      int
 				HonorCooldown        bool
 			}
+			States []string
 		}
 		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatal(err)
 		}
 		seen++
+		if want := []string{"staging-gpu-default-queue-empty OK"}; rearms[got.Case] != slices.Equal(got.States, want) || !rearms[got.Case] && len(got.States) > 0 {
+			t.Errorf("%s: alarm states set: %q", got.Case, got.States)
+		}
 		switch {
 		case acts[got.Case] && len(got.Calls) == 1:
 			if c := got.Calls[0]; c.AutoScalingGroupName != "asg-staging-gpu-default" || c.DesiredCapacity != 0 || c.HonorCooldown {

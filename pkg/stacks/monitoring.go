@@ -88,8 +88,9 @@ func (p *platform) platformAlarms(s *stack) {
 			namespace: cache, metric: "DatabaseMemoryUsagePercentage", dimensions: redis, statistic: "Maximum", period: 300,
 			comparison: atLeast, threshold: 85, missing: missingIsUnknown},
 		"SidecarFailures": {name: "p2-backend-sidecar-failures", description: "Scheduler or queue worker keep failing; their loop restarts them",
+			// The loop pauses up to half a minute: more than three failures do not fit for sure.
 			namespace: p.sidecarNamespace(), metric: sidecarFailures, statistic: "Sum", period: 300,
-			comparison: atLeast, threshold: 5, missing: missingIsFine},
+			comparison: atLeast, threshold: 3, missing: missingIsFine},
 		"ScaleToZeroErrors": {name: "p2-scale-to-zero-errors", description: "Idle GPU fleets may keep running: the function that stops them fails",
 			namespace: "AWS/Lambda", metric: "Errors", dimensions: dimensions("FunctionName", p.Name+"-scale-to-zero"),
 			statistic: "Sum", period: 300, comparison: atLeast, threshold: 1, missing: missingIsFine},

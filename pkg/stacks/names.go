@@ -11,6 +11,13 @@ import (
 // stages are the fleet stages, in the order of their names.
 var stages = [...]string{"production", "staging"}
 
+func otherStage(stage string) string {
+	if stage == stages[0] {
+		return stages[1]
+	}
+	return stages[0]
+}
+
 // platform is what every stack is rendered from. Each name of a thing in AWS
 // is derived here, from the platform's own name ("bp" in the comments).
 type platform struct {

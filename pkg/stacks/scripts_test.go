@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,7 +113,8 @@ func TestValuesAreQuoted(t *testing.T) {
 }
 
 // TestSidecarsRestart runs the loop: it brings a dead process back, tells of a
-// failure, and ends with the process when it is told to.
+// failure, and ends with the process when it is told to, by either signal that
+// ECS may send: its own, or the one that the image of PHP-FPM names (SIGQUIT).
 func TestSidecarsRestart(t *testing.T) {
 	for _, name := range []string{"scheduler", "queue-worker"} {
 		policy := container(t, shipped(), "BackendTask", name)["RestartPolicy"]
@@ -119,10 +122,16 @@ func TestSidecarsRestart(t *testing.T) {
 			t.Errorf("%s: restart policy %v", name, policy)
 		}
 	}
-	shell, err := exec.LookPath("sh")
-	if err != nil {
+	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("no sh")
 	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) { sidecarRestarts(t, signal) })
+	}
+}
+
+func sidecarRestarts(t *testing.T, signal syscall.Signal) {
+	t.Helper()
 	dir := t.TempDir()
 	command := containerCommand(t, shipped(), "queue-worker")
 	command = strings.ReplaceAll(command, "/var/www/html", dir)
@@ -136,7 +145,7 @@ exit 9`)
 	program(t, dir, "sleep", "exec /bin/sleep 0.01")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, shell, "-c", command)
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.WaitDelay = time.Second
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "APPLE_PRIVATE_KEY_P8_B64=aGVsbG8="}
 	var stderr strings.Builder
@@ -148,7 +157,7 @@ exit 9`)
 		b, _ := os.ReadFile(filepath.Join(dir, "runs"))
 		return strings.Contains(string(b), "ready\n")
 	})
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
@@ -169,6 +178,31 @@ exit 9`)
 		if _, err := os.Stat(filepath.Join(dir, "storage", sub)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestPersistentFailureOfASidecarRaisesTheAlarm in each of its periods: the
+// slowest process that the loop still takes for a failing one, with the longest
+// pause after it, must reach the threshold.
+func TestPersistentFailureOfASidecarRaisesTheAlarm(t *testing.T) {
+	command := containerCommand(t, shipped(), "scheduler")
+	number := func(pattern string) int {
+		t.Helper()
+		m := regexp.MustCompile(pattern).FindStringSubmatch(command)
+		if m == nil {
+			t.Fatalf("no %s in the loop", pattern)
+		}
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	longestRun, longestPause := number(`"\$ran" -ge (\d+)`)-1, number(`"\$delay" -gt (\d+)`)
+	alarm := resource(t, render(t, shipped()), "bp-monitoring", "SidecarFailures").Properties
+	failures := alarm["Period"].(int) / (longestRun + longestPause)
+	if threshold := alarm["Threshold"].(int); threshold < 2 || failures < threshold {
+		t.Errorf("%d failures in a period of endless failing, the alarm wants %d", failures, threshold)
 	}
 }
 

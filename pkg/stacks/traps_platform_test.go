@@ -242,6 +242,21 @@ func TestAlarmsCoverEveryPart(t *testing.T) {
 	}
 }
 
+// TestNewAccountHasItsECSRoleInTime: the account's first cluster creates ECS's
+// service-linked role, and the capacity providers need it some seconds later.
+// The load balancer takes minutes, and the services wait for it anyway.
+func TestNewAccountHasItsECSRoleInTime(t *testing.T) {
+	for name, set := range platforms() {
+		s := stackNamed(t, render(t, set), set.Platform.Name+"-compute")
+		edges := s.Template.Dependencies()
+		for _, want := range []string{"Cluster", "Alb"} {
+			if !slices.Contains(edges["ClusterCapacity"], want) {
+				t.Errorf("%s: capacity does not wait for %s: %v", name, want, edges["ClusterCapacity"])
+			}
+		}
+	}
+}
+
 // TestNothingIsCarriedAlong: no Lambda, custom resource or asset that the
 // platform does not need.
 func TestNothingIsCarriedAlong(t *testing.T) {

@@ -135,8 +135,13 @@ func TestWorkerMayTouchOnlyItsOwnFleet(t *testing.T) {
 	for _, s := range fleetStacks(render(t, shipped())) {
 		stage, slug, _ := strings.Cut(s.Fleet, "/")
 		role := plain(t, s.Template.Resources["WorkerRole"].Properties)
+		denied := map[string]bool{}
 		for _, st := range at(t, role, "Policies", 0, "PolicyDocument", "Statement").([]any) {
 			actions, resources := fmt.Sprint(at(t, st, "Action")), fmt.Sprint(at(t, st, "Resource"))
+			if at(t, st, "Effect") == "Deny" {
+				denied[actions+" "+resources] = true
+				continue
+			}
 			switch {
 			case strings.Contains(actions, "autoscaling"):
 				if want := "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/asg-" + stage + "-" + slug; resources != want {
@@ -156,6 +161,39 @@ func TestWorkerMayTouchOnlyItsOwnFleet(t *testing.T) {
 				t.Errorf("%s: %s on everything", s.Name, actions)
 			}
 		}
+		// AmazonSSMManagedInstanceCore allows reading every parameter.
+		other := map[string]string{"staging": "production", "production": "staging"}[stage]
+		if want := "ssm:GetParameter* arn:aws:ssm:us-east-1:123456789012:parameter/bp/fleets/" + other + "/*"; !denied[want] {
+			t.Errorf("%s: may read the other stage's secret: %v", s.Name, denied)
+		}
+	}
+}
+
+// TestImageBuildersReadNoFleetSecret: whoever AWS's own policy lets read every
+// parameter, and who needs no secret, is kept from them.
+func TestImageBuildersReadNoFleetSecret(t *testing.T) {
+	for name, set := range platforms() {
+		for _, s := range render(t, set).Stacks {
+			for id, r := range s.Template.Resources {
+				if r.Type != "AWS::IAM::Role" || !strings.Contains(fmt.Sprint(r.Properties["ManagedPolicyArns"]), "AmazonSSMManagedInstanceCore") {
+					continue
+				}
+				statements := at(t, plain(t, r.Properties), "Policies", 0, "PolicyDocument", "Statement").([]any)
+				if !slices.ContainsFunc(statements, func(st any) bool {
+					return at(t, st, "Effect") == "Deny" && at(t, st, "Action") == "ssm:GetParameter*"
+				}) {
+					t.Errorf("%s: %s/%s may read every parameter", name, s.Name, id)
+				}
+			}
+		}
+	}
+	role := plain(t, resource(t, render(t, shipped()), "bp-data", "PackerRole").Properties)
+	b, err := json.Marshal(at(t, role, "Policies", 0, "PolicyDocument", "Statement"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"Action":"ssm:GetParameter*","Effect":"Deny","Resource":"arn:aws:ssm:us-east-1:123456789012:parameter/bp/fleets/*/fleet-secret"}`; !strings.Contains(string(b), want) {
+		t.Errorf("%s\nwithout %s", b, want)
 	}
 }
 

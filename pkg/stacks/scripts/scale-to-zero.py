@@ -31,6 +31,8 @@ def scale(alarm, autoscaling, cloudwatch, now):
     minutes = min(int(alarm.get("Trigger", {}).get("EvaluationPeriods") or 15), 1430)
     why = busy(cloudwatch, stage, slug, minutes, now)
     if why:
+        # The alarm tells of the change to ALARM only: from OK it can fire once more.
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason=f"{group} stays: {why}")
         return tell(name, f"{group} stays: {why}")
     autoscaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=0, HonorCooldown=False)
     return tell(name, f"{group} set to zero")

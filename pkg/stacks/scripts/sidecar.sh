@@ -1,17 +1,18 @@
 # shellcheck shell=sh disable=SC2154
 # Keeps the process of a sidecar alive: run is its function, name its name.
 # ECS does not restart a container that ends before its restart policy's
-# period, and queue:work ends each hour on purpose.
+# period, and queue:work ends each hour on purpose. ECS stops a container with the
+# signal that its image names, and the image of PHP-FPM names QUIT.
 child=
 stop() {
-  trap '' TERM INT
+  trap '' TERM INT QUIT
   if [ -n "$child" ]; then
     kill -TERM "$child" 2>/dev/null || :
     wait "$child" || :
   fi
   exit 0
 }
-trap stop TERM INT
+trap stop TERM INT QUIT
 delay=1
 while :; do
   began=$(date +%s)
@@ -30,5 +31,5 @@ while :; do
   wait "$child" || :
   child=
   delay=$((delay * 2))
-  if [ "$delay" -gt 60 ]; then delay=60; fi
+  if [ "$delay" -gt 30 ]; then delay=30; fi
 done

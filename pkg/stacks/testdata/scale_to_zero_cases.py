@@ -23,7 +23,11 @@ class Autoscaling:
 
 class CloudWatch:
     def __init__(self, points):
-        self.points = points
+        self.points, self.states = points, []
+
+    def set_alarm_state(self, AlarmName, StateValue, StateReason):
+        assert StateReason, "people read why"
+        self.states.append(f"{AlarmName} {StateValue}")
 
     def get_metric_statistics(self, Namespace, MetricName, Dimensions, StartTime, EndTime, Period, Statistics):
         assert (Namespace, MetricName, Period, Statistics) == ("ComfyUI/Workers", "QueueDepth", 60, ["Maximum"])
@@ -46,13 +50,13 @@ def run(desired, points, name="staging-gpu-default-queue-empty", state="ALARM", 
         scope["handler"]({"Records": [{"Sns": {"Message": json.dumps(message)}}]}, None)
     finally:
         sys.stdout = out
-    return autoscaling.calls
+    return {"calls": autoscaling.calls, "states": cloudwatch.states}
 
 
 SOURCE = sys.stdin.read()
 quiet = [(age, 0.0) for age in range(1, 40)]
 day = [(age, 0.0) for age in range(1, 1500)]
-for case, calls in {
+for case, did in {
     "idle": run(2, quiet),
     "at zero": run(0, quiet),
     "no group": run(None, quiet),
@@ -69,4 +73,4 @@ for case, calls in {
     "a whole day": run(2, day, trigger={"EvaluationPeriods": 1440}),
     "one minute": run(2, quiet, trigger={"EvaluationPeriods": 1}),
 }.items():
-    print(json.dumps({"case": case, "calls": calls}))
+    print(json.dumps({"case": case, **did}))

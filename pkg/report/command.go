@@ -76,9 +76,18 @@ func flagged(command string) []string {
 func (p *page) command(indent int, lead string, words []string) {
 	margin := strings.Repeat(" ", indent)
 	lead, line := margin+lead, clean(words[0])
-	for _, w := range words[1:] {
+	if len(lead)+len(strings.Join(words, " ")) > p.o.width() && lead != margin {
+		p.linef("%s", strings.TrimRight(lead, " "))
+		margin += "  "
+		lead = margin
+	}
+	for i, w := range words[1:] {
 		w = clean(w)
-		if len(lead)+len(line)+len(w)+3 > p.o.width() {
+		end := len(lead) + len(line) + 1 + len(w)
+		if i+2 < len(words) {
+			end += 2 // the backslash
+		}
+		if end > p.o.width() {
 			p.linef("%s%s", lead, p.bold(line+` \`))
 			lead, line = margin+"    ", w
 			continue

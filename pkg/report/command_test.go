@@ -44,10 +44,10 @@ func TestALongCommandCanBePasted(t *testing.T) {
 		p := newPage(Options{Width: 60})
 		p.command(6, "next: ", flagged(command))
 		lines := strings.Split(strings.TrimSuffix(p.String(), "\n"), "\n")
-		if len(lines) < 2 || !strings.HasPrefix(lines[0], "      next: ") {
+		if len(lines) < 3 || lines[0] != "      next:" {
 			t.Fatalf("got\n%s", p.String())
 		}
-		joined := strings.TrimPrefix(strings.ReplaceAll(p.String(), " \\\n", " "), "      next: ")
+		joined := strings.TrimPrefix(strings.ReplaceAll(p.String(), " \\\n", " "), "      next:\n")
 		if diff := cmp.Diff(command, strings.Join(strings.Fields(joined), " ")); diff != "" {
 			t.Errorf("(-want +pasted):\n%s", diff)
 		}

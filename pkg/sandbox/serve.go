@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxBody is the longest request that is read.
@@ -153,11 +154,17 @@ func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id
 	return s.accept(res, proto, req, id)
 }
 
-func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
+// now never goes back: the clock of another process may be ahead.
+func (s *Sandbox) now() time.Time {
 	now := s.options.Now().UTC()
 	if now.Before(s.account.Last) {
-		now = s.account.Last // the clock of another process may be ahead
+		return s.account.Last
 	}
+	return now
+}
+
+func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
+	now := s.now()
 	if err := s.advance(ctx, now); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -19,6 +20,10 @@ func (s *Sandbox) Show(w io.Writer) error {
 	}
 	if s.store != nil {
 		defer func() { _ = s.store.unlock() }() // the next request takes it anew
+	}
+	// What ran by itself since the last request must show, too.
+	if err := s.advance(context.Background(), s.now()); err != nil {
+		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	a := s.account

@@ -74,13 +74,14 @@ finishes the work.`,
 			if err != nil {
 				return err
 			}
-			p, s, err := g.plan(cmd.Context(), sel.selection(), options.Approve, true)
+			p, s, carried, err := g.plan(cmd.Context(), sel.selection(), options.Approve, true)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
 			if err != nil {
 				return err
 			}
+			options.Approve = append(options.Approve, carried...)
 			return g.run(cmd.Context(), s, p, options, allow.yes, g.planStyle(show, sel.flags(), given(options)))
 		},
 	}

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"reconcile/pkg/apply"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
 )
@@ -55,14 +58,14 @@ call of any kind: no change set, no upload.`,
 		Args:        noArgs,
 		Annotations: withOutputs("text,json,markdown"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, s, err := g.plan(cmd.Context(), sel.selection(), nil, false)
+			p, s, carried, err := g.plan(cmd.Context(), sel.selection(), nil, false)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
 			if err != nil {
 				return err
 			}
-			if err := unlessClosed(g.printPlan(p, g.planStyle(show, sel.flags(), nil))); err != nil {
+			if err := unlessClosed(g.printPlan(p, g.planStyle(show, sel.flags(), given(apply.Options{Approve: carried})))); err != nil {
 				return err
 			}
 			return planExit(p, detailed, g.output != "json")
@@ -76,18 +79,19 @@ call of any kind: no change set, no upload.`,
 
 // plan is the way from specs to a plan that plan and apply share. The session
 // stays open and belongs to the caller, also on error when it is not nil. With
-// wait it first waits for what earlier runs left at work.
-func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval, wait bool) (plan.Plan, *session, error) {
+// wait it first waits for what earlier runs left at work. Beside the given
+// consents count those that the specs carry, which come back.
+func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
 	_, desired, err := g.load(ctx)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return plan.Plan{}, nil, nil, err
 	}
 	if _, err := plan.Reads(desired, sel); err != nil {
-		return plan.Plan{}, nil, err
+		return plan.Plan{}, nil, nil, err
 	}
 	s, err := g.open(ctx, desired.Target)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return plan.Plan{}, nil, nil, err
 	}
 	live, err := g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
@@ -98,10 +102,11 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 			return plan.Busy(desired, l, sel)
 		})
 	if err != nil {
-		return plan.Plan{}, s, err
+		return plan.Plan{}, s, nil, err
 	}
-	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: approve})
-	return p, s, err
+	desired, carried := plan.Consents(desired, time.Now())
+	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: slices.Concat(approve, carried)})
+	return p, s, carried, err
 }
 
 // planStyle is how a plan looks on the standard output.

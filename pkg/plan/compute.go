@@ -138,6 +138,7 @@ func (c *computation) run() {
 	if c.all {
 		c.orphans()
 		c.strangers()
+		c.idleApprovals()
 	}
 }
 

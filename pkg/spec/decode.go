@@ -237,8 +237,10 @@ func decodePlatform(raw json.RawMessage, meta Meta, set *Set) error {
 	for _, e := range s.Exceptions {
 		p.Exceptions = append(p.Exceptions, Exception(e))
 	}
-	for _, a := range s.Approvals {
-		p.Approvals = append(p.Approvals, Approval(a))
+	for i, a := range s.Approvals {
+		p.Approvals = append(p.Approvals, Approval{
+			Kind: a.Kind, Target: a.Target, Expires: a.Expires, Reason: a.Reason, Source: p.At(fmt.Sprintf("spec.approvals[%d]", i)),
+		})
 	}
 	set.Platform = p
 	return nil

@@ -146,6 +146,7 @@ type Approval struct {
 	Target  string
 	Expires string // RFC 3339 date or time
 	Reason  string
+	Source  Source
 }
 
 // Fleet is one GPU fleet in one stage.

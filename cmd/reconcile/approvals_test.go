@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+)
+
+// An approval in the Platform document does what --approve does, until it expires.
+func TestApprovalsTravelWithTheSpecs(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	const stack = "bp-gpu-fleet-production-gpu-default"
+	r.edit(`["staging", "production"]`, `["staging"]`, "specs/fleets.cue")
+	approve := func(expires string) string {
+		return fmt.Sprintf("  region: us-east-1\n  approvals:\n    - {kind: destroy, target: %s, expires: %q}\n", stack, expires)
+	}
+	r.want(4, "apply --yes", "approve destroy:"+stack)
+	r.edit("  region: us-east-1\n", approve("2020-01-31"), "specs/platform.yaml")
+	r.want(4, "apply --yes", "approval destroy:"+stack+" expired on 2020-01-31", "approve destroy:"+stack)
+	r.edit("2020-01-31", "2126-01-31", "specs/platform.yaml")
+	r.want(0, "plan", "destroy:"+stack+" (given)").saysNot(t, "without your approval")
+	r.want(0, "apply --yes", "Apply complete")
+	r.want(0, "plan --verbose --detailed-exitcode", "No changes.", "approval destroy:"+stack+" allows nothing in this plan", "specs/platform.yaml:9")
+}
+
+// destroy is somebody's own decision: no merge carries it.
+func TestDestroyTakesNoApprovalFromTheSpecs(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.edit("  region: us-east-1\n", "  region: us-east-1\n  approvals:\n    - {kind: destroy, target: bp-gpu-fleet-production-gpu-default, expires: 2126-01-31}\n", "specs/platform.yaml")
+	r.want(4, "destroy --stack bp-gpu-fleet-production-gpu-default --yes", "approve destroy:bp-gpu-fleet-production-gpu-default")
+}

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"reconcile/pkg/spec"
+)
+
+// Consents returns what the specs' own approvals consent to at a moment, and d
+// without those that expired, each with a note in its place. An expiry without
+// a time lasts until the end of its day in UTC.
+func Consents(d Desired, now time.Time) (Desired, []Approval) {
+	var consents []Approval
+	live := []spec.Approval{}
+	d.Notes = slices.Clone(d.Notes)
+	for _, a := range d.Approvals {
+		consent := Approval{Kind: ApprovalKind(a.Kind), Target: a.Target, Why: a.Reason}
+		if expired(a, now) {
+			d.Notes = append(d.Notes, Finding{Severity: SeverityNote, Code: "approval-expired", Target: a.Target, Source: a.Source,
+				Message: fmt.Sprintf("the approval %s expired on %s: remove it", consent, a.Expires)})
+			continue
+		}
+		consents, live = append(consents, consent), append(live, a)
+	}
+	d.Approvals = live
+	return d, consents
+}
+
+func expired(a spec.Approval, now time.Time) bool {
+	if day, err := time.Parse(time.DateOnly, a.Expires); err == nil {
+		return !now.Before(day.AddDate(0, 0, 1))
+	}
+	moment, err := time.Parse(time.RFC3339, a.Expires)
+	return err != nil || !now.Before(moment)
+}
+
+// idleApprovals tells of approvals in the specs that nothing needs, or needs
+// any more: each is meant for one plan.
+func (c *computation) idleApprovals() {
+	for _, a := range c.d.Approvals {
+		consent := Approval{Kind: ApprovalKind(a.Kind), Target: a.Target}
+		used := false
+		for _, s := range c.steps {
+			used = used || slices.ContainsFunc(s.Approvals, func(n Approval) bool { return n.Kind == consent.Kind && n.Target == consent.Target })
+		}
+		if !used {
+			c.find(Finding{Severity: SeverityNote, Code: "approval-idle", Target: a.Target, Source: a.Source,
+				Message: fmt.Sprintf("the approval %s allows nothing in this plan: remove it, or it allows it another time until %s", consent, a.Expires)})
+		}
+	}
+}

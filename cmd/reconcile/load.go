@@ -32,7 +32,7 @@ func (g *global) validated(ctx context.Context) (spec.Set, plan.Desired, error) 
 	if _, err := os.Stat(g.specs); err != nil {
 		return spec.Set{}, plan.Desired{}, failWith(exitInvalid, "no specs: %w; start with reconcile init, or name the folder with --specs DIR", err)
 	}
-	set, err := spec.Load(ctx, spec.LoadOptions{Dir: g.specs})
+	set, err := spec.Load(ctx, spec.LoadOptions{Dir: g.specs, Version: g.release})
 	if err != nil {
 		return set, plan.Desired{}, err
 	}

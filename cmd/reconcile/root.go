@@ -27,7 +27,8 @@ type global struct {
 	logFormat string
 	stats     bool
 
-	log *slog.Logger
+	release string // that a platform's requires is held against; empty: none
+	log     *slog.Logger
 }
 
 const (
@@ -37,7 +38,7 @@ const (
 )
 
 func newRoot(io stdio) *cobra.Command {
-	g := &global{stdio: io}
+	g := &global{stdio: io, release: release}
 	root := &cobra.Command{
 		Use:   "reconcile",
 		Short: "Make an AWS account match a folder of specs",

@@ -46,14 +46,18 @@ const manyDestroys = 4
 // steps need: its words, of which each flag is one with its value.
 func (o Options) approving(p plan.Plan, steps []plan.Step) []string {
 	var destroys, flags []string
+	told := map[string]bool{}
 	for _, s := range steps {
 		for _, a := range s.Approvals {
 			flag := "--approve " + ShellWord(a.String())
-			if a.Kind == plan.ApproveDestroy && p.Destroy {
+			switch {
+			case told[flag]:
+			case a.Kind == plan.ApproveDestroy && p.Destroy:
 				destroys = append(destroys, flag)
-			} else if !slices.Contains(flags, flag) {
+			default:
 				flags = append(flags, flag)
 			}
+			told[flag] = true
 		}
 	}
 	if len(destroys) >= manyDestroys {

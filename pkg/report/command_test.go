@@ -116,14 +116,16 @@ it:
 
 func TestManyDestroysAreApprovedAsAWhole(t *testing.T) {
 	p := dangerous(true)
-	for range 3 {
-		p.Steps = append(p.Steps, p.Steps[2])
+	for _, name := range []string{"x", "y", "z"} {
+		s := p.Steps[2]
+		s.Approvals = []plan.Approval{{Kind: plan.ApproveDestroy, Target: name}}
+		p.Steps = append(p.Steps, s, s)
 	}
 	if got := strings.Join(Options{}.approving(p, p.Steps), " "); got != "reconcile destroy --allow-destroy --approve replace:guarded/A" {
 		t.Errorf("destroy: %s", got)
 	}
 	p.Destroy = false
-	if got := strings.Join(Options{}.approving(p, p.Steps), " "); got != "reconcile apply --approve replace:guarded/A --approve destroy:waits" {
+	if got := strings.Join(Options{}.approving(p, p.Steps), " "); got != "reconcile apply --approve replace:guarded/A --approve destroy:waits --approve destroy:x --approve destroy:y --approve destroy:z" {
 		t.Errorf("apply: %s", got)
 	}
 }

@@ -97,11 +97,16 @@ func unsound(p plan.Plan) bool {
 }
 
 // refusable are the steps that need consent, those that wait for one included.
-func refusable(p plan.Plan, refused, waiting []plan.Step) []plan.Step {
+func refusable(p plan.Plan, groups ...[]plan.Step) []plan.Step {
+	in := map[plan.StepID]bool{}
+	for _, g := range groups {
+		for _, s := range g {
+			in[s.ID] = true
+		}
+	}
 	var out []plan.Step
 	for _, s := range p.Steps {
-		in := func(o plan.Step) bool { return o.ID == s.ID }
-		if len(s.Approvals) > 0 && (slices.ContainsFunc(refused, in) || slices.ContainsFunc(waiting, in) || s.Blocked == nil) {
+		if len(s.Approvals) > 0 && (in[s.ID] || s.Blocked == nil) {
 			out = append(out, s)
 		}
 	}

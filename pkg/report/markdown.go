@@ -268,6 +268,9 @@ func (m *planMarkdown) drift() {
 }
 
 func (m *planMarkdown) end() {
+	if unsound(m.p) {
+		return
+	}
 	if m.p.Empty() && len(m.p.NotRead) > 0 {
 		m.linef("\nNot looked at: %s.", escape(strings.Join(m.p.NotRead, ", ")))
 	}

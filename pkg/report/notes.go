@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"strings"
 
 	"reconcile/pkg/plan"
@@ -12,14 +11,15 @@ import (
 // something that the plan leaves alone.
 func shownFindings(p plan.Plan, severity plan.Severity, all bool) []plan.Finding {
 	var out []plan.Finding
+	is := subjectsOf(p)
 	for _, f := range p.Findings {
 		if f.Severity != severity {
 			continue
 		}
-		if severity == plan.SeverityWarning && blockedBy(p, f) {
+		if severity == plan.SeverityWarning && is.reasons[f.Message] {
 			continue
 		}
-		if severity == plan.SeverityNote && !all && !concerns(p, f) {
+		if severity == plan.SeverityNote && !all && !is.concern(p, f) {
 			continue
 		}
 		out = append(out, f)
@@ -60,12 +60,6 @@ func merged(in []plan.Finding) []plan.Finding {
 	return out
 }
 
-func blockedBy(p plan.Plan, f plan.Finding) bool {
-	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-		return s.Blocked != nil && s.Blocked.Reason == f.Message
-	})
-}
-
 // chosen are the notes on what the specs choose, by their codes: worth a word
 // when the thing is made, and nothing that is left to do.
 func chosen(code string) bool {
@@ -76,37 +70,71 @@ func chosen(code string) bool {
 	return false
 }
 
-// concerns tells whether a step works on what a note is about.
-func concerns(p plan.Plan, f plan.Finding) bool {
-	if p.Empty() {
-		return false
-	}
-	if f.Target == "" || f.Target == p.Target.Platform {
-		return true
-	}
-	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-		if chosen(f.Code) && s.Action != plan.ActionCreate {
-			return false
-		}
-		return s.Target == f.Target || ofFleet(s, f.Target)
-	})
+// subjects are what the steps of a plan work on.
+type subjects struct {
+	touched map[string]bool // stacks, parameters and fleets, STAGE/SLUG
+	made    map[string]bool // those of them that are created
+	reasons map[string]bool // why steps are blocked
 }
 
-// ofFleet tells whether a step works on a fleet, STAGE/SLUG: on its parameters
-// or on its stack.
-func ofFleet(s plan.Step, fleet string) bool {
-	stage, slug, ok := strings.Cut(fleet, "/")
-	if !ok || stage == "" {
-		return false
+func subjectsOf(p plan.Plan) subjects {
+	is := subjects{touched: map[string]bool{}, made: map[string]bool{}, reasons: map[string]bool{}}
+	for _, s := range p.Steps {
+		for _, name := range namesOf(s) {
+			is.touched[name] = true
+			if s.Action == plan.ActionCreate {
+				is.made[name] = true
+			}
+		}
+		if s.Blocked != nil {
+			is.reasons[s.Blocked.Reason] = true
+		}
 	}
-	return strings.Contains(s.Target, "/"+fleet+"/") || s.Kind == plan.KindStack && strings.HasSuffix(s.Target, "-"+stage+"-"+slug)
+	return is
+}
+
+// namesOf is the target of a step and the fleets that it may belong to: a
+// parameter has STAGE/SLUG in its name, a stack ends in -STAGE-SLUG.
+func namesOf(s plan.Step) []string {
+	out := []string{s.Target}
+	parts := strings.Split(s.Target, "/")
+	for i := 1; i+2 < len(parts); i++ {
+		out = append(out, parts[i]+"/"+parts[i+1])
+	}
+	if s.Kind == plan.KindStack {
+		for rest := s.Target; ; {
+			_, after, ok := strings.Cut(rest, "-")
+			if !ok {
+				break
+			}
+			if stage, slug, ok := strings.Cut(after, "-"); ok {
+				out = append(out, stage+"/"+slug)
+			}
+			rest = after
+		}
+	}
+	return out
+}
+
+// concern tells whether a step works on what a note is about.
+func (is subjects) concern(p plan.Plan, f plan.Finding) bool {
+	switch {
+	case p.Empty():
+		return false
+	case f.Target == "" || f.Target == p.Target.Platform:
+		return true
+	case chosen(f.Code):
+		return is.made[f.Target]
+	}
+	return is.touched[f.Target]
 }
 
 // standing sums up the notes that are not shown and leave something to do.
 func standing(p plan.Plan, o Options) string {
 	var open []string
+	is := subjectsOf(p)
 	for _, f := range p.Findings {
-		if f.Severity == plan.SeverityNote && !chosen(f.Code) && !concerns(p, f) {
+		if f.Severity == plan.SeverityNote && !chosen(f.Code) && !is.concern(p, f) {
 			open = append(open, firstClause(f.Message))
 		}
 	}

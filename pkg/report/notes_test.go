@@ -66,6 +66,9 @@ func TestErrorsAndWarningsAlwaysShow(t *testing.T) {
 		{Severity: plan.SeverityWarning, Code: "drift", Target: "bp-data", Message: "not asked"},
 	}}
 	got := written(t, func(w io.Writer) error { return PlanText(w, p, Options{}) })
+	if strings.Contains(got, "No changes") || !strings.Contains(got, "No plan, because of errors.") {
+		t.Errorf("says that nothing changes where nothing was compared:\n%s", got)
+	}
 	if !strings.Contains(got, "Cannot be applied\n  * 1: another account") || !strings.Contains(got, "Warnings\n  * bp-data: not asked") {
 		t.Errorf("got\n%s", got)
 	}

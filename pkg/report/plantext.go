@@ -139,7 +139,14 @@ func (t *planText) totals() {
 	}
 	t.WriteByte('\n')
 	if t.p.Empty() {
-		t.linef("%s", t.green(nothing(t.p)))
+		color := t.green
+		if unsound(t.p) {
+			color = t.red
+		}
+		t.linef("%s", color(nothing(t.p)))
+		if unsound(t.p) {
+			return
+		}
 		if len(t.p.NotRead) > 0 {
 			t.paragraph(0, "Not looked at: "+strings.Join(t.p.NotRead, ", ")+".")
 		}
@@ -166,6 +173,8 @@ func (t *planText) standing() {
 // nothing is the sentence for a plan without steps.
 func nothing(p plan.Plan) string {
 	switch {
+	case unsound(p):
+		return "No plan, because of errors."
 	case p.Destroy:
 		return "No changes. Nothing is left to destroy."
 	case len(p.Drift) > 0:

@@ -27,9 +27,10 @@ var outcomes = []struct {
 // what to run next. A cause is told once for all that it stopped, and so is a
 // command that several steps ask for.
 func Result(w io.Writer, p plan.Plan, r apply.Result, o Options) error {
-	t := resultText{page: newPage(o), p: p, r: r, asked: map[string]int{}}
+	t := resultText{page: newPage(o), p: p, r: r, asked: map[string]int{}, steps: stepsOf(p), ends: map[plan.StepID]apply.Outcome{}}
 	for _, s := range r.Steps {
 		t.asked[s.Command]++
+		t.ends[s.Step] = s.Outcome
 	}
 	for _, group := range outcomes {
 		of := t.of(group.outcome)
@@ -55,11 +56,24 @@ func Result(w io.Writer, p plan.Plan, r apply.Result, o Options) error {
 	return t.flush(w)
 }
 
+func stepsOf(p plan.Plan) map[plan.StepID]plan.Step {
+	out := make(map[plan.StepID]plan.Step, len(p.Steps))
+	for _, s := range p.Steps {
+		out[s.ID] = s
+	}
+	return out
+}
+
+func (t *resultText) planned(id plan.StepID) (plan.Step, bool) {
+	s, ok := t.steps[id]
+	return s, ok
+}
+
 // of are the steps that ended in this way.
 func (t *resultText) of(o apply.Outcome) []apply.StepResult {
 	var out []apply.StepResult
 	for _, s := range t.r.Steps {
-		if outcomeOf(t.p, s) == o {
+		if outcomeOf(t.steps, s) == o {
 			out = append(out, s)
 		}
 	}
@@ -68,8 +82,8 @@ func (t *resultText) of(o apply.Outcome) []apply.StepResult {
 
 // outcomeOf is how a step ended. One that the plan blocks is blocked, also
 // where the run skipped it for another one before it.
-func outcomeOf(p plan.Plan, s apply.StepResult) apply.Outcome {
-	if step, ok := p.Step(s.Step); ok && step.Blocked != nil && s.Outcome == apply.OutcomeSkipped {
+func outcomeOf(steps map[plan.StepID]plan.Step, s apply.StepResult) apply.Outcome {
+	if step, ok := steps[s.Step]; ok && step.Blocked != nil && s.Outcome == apply.OutcomeSkipped {
 		return apply.OutcomeBlocked
 	}
 	return s.Outcome
@@ -79,6 +93,8 @@ type resultText struct {
 	*page
 	p     plan.Plan
 	r     apply.Result
+	steps map[plan.StepID]plan.Step
+	ends  map[plan.StepID]apply.Outcome
 	asked map[string]int // how many steps ask for it
 }
 
@@ -87,17 +103,19 @@ func (t *resultText) together(steps []apply.StepResult) {
 	var roots []plan.StepID
 	same := map[plan.StepID][]string{}
 	count := map[plan.StepID]int{}
+	told := map[string]bool{}
 	for _, s := range steps {
 		if count[s.Cause] == 0 {
 			roots = append(roots, s.Cause)
 		}
 		count[s.Cause]++
-		if name := clean(s.Target); !slices.Contains(same[s.Cause], name) {
-			same[s.Cause] = append(same[s.Cause], name)
+		if key := string(s.Cause) + "\n" + s.Target; !told[key] {
+			told[key] = true
+			same[s.Cause] = append(same[s.Cause], clean(s.Target))
 		}
 	}
 	for _, root := range roots {
-		t.item(2, "", 6, fmt.Sprintf("%s because %s %s: %s", counted(count[root], "step"), t.rootName(root), t.ended(root), strings.Join(same[root], ", ")))
+		t.item(2, "", 6, fmt.Sprintf("%s because %s %s: %s", counted(count[root], "step"), t.rootName(root), t.ended(root), some(same[root])))
 	}
 }
 
@@ -105,7 +123,7 @@ func (t *resultText) together(steps []apply.StepResult) {
 func (t *resultText) blocked(steps []apply.StepResult) {
 	in := plan.Plan{}
 	for _, s := range steps {
-		if step, ok := t.p.Step(s.Step); ok && step.Blocked != nil {
+		if step, ok := t.planned(s.Step); ok && step.Blocked != nil {
 			in.Steps = append(in.Steps, step)
 			continue
 		}
@@ -126,13 +144,13 @@ func (t *resultText) interrupted(steps []apply.StepResult) {
 		waiting = append(waiting, clean(s.Target))
 	}
 	if len(waiting) > 0 {
-		t.item(2, "", 6, counted(len(waiting), "step")+" not started: "+strings.Join(slices.Compact(waiting), ", "))
+		t.item(2, "", 6, counted(len(waiting), "step")+" not started: "+some(slices.Compact(waiting)))
 	}
 }
 
 // rootName is how a step is called in a sentence.
 func (t *resultText) rootName(id plan.StepID) string {
-	s, ok := t.p.Step(id)
+	s, ok := t.planned(id)
 	switch {
 	case !ok:
 		return clean(string(id))
@@ -144,20 +162,15 @@ func (t *resultText) rootName(id plan.StepID) string {
 
 // ended says how the step ended because of which others did not run.
 func (t *resultText) ended(id plan.StepID) string {
-	for _, s := range t.r.Steps {
-		if s.Step != id {
-			continue
-		}
-		switch s.Outcome {
-		case apply.OutcomeFailed:
-			return "failed"
-		case apply.OutcomeInterrupted:
-			return "was interrupted"
-		case apply.OutcomeBlocked:
-			return "is blocked"
-		case apply.OutcomeRefused:
-			return "was refused"
-		}
+	switch t.ends[id] {
+	case apply.OutcomeFailed:
+		return "failed"
+	case apply.OutcomeInterrupted:
+		return "was interrupted"
+	case apply.OutcomeBlocked:
+		return "is blocked"
+	case apply.OutcomeRefused:
+		return "was refused"
 	}
 	return "was not done"
 }
@@ -168,7 +181,7 @@ func (t *resultText) step(s apply.StepResult) {
 		line = t.red("failed")
 	}
 	line = "  " + line + " " + clean(s.Target)
-	step, known := t.p.Step(s.Step)
+	step, known := t.planned(s.Step)
 	if known {
 		line = fmt.Sprintf("  %s %s: %s", kindName(step), t.bold(clean(s.Target)), headline(step))
 	}
@@ -217,10 +230,10 @@ func (t *resultText) next() {
 	var consent []plan.Step
 	var commands []string
 	for _, s := range t.r.Steps {
-		if s.Outcome == apply.OutcomeDone || outcomeOf(t.p, s) == apply.OutcomeBlocked {
+		if s.Outcome == apply.OutcomeDone || outcomeOf(t.steps, s) == apply.OutcomeBlocked {
 			continue
 		}
-		if step, ok := t.p.Step(s.Step); ok && len(step.Approvals) > 0 {
+		if step, ok := t.planned(s.Step); ok && len(step.Approvals) > 0 {
 			consent = append(consent, step)
 		}
 		if s.Command != "" && t.last(s) && !unapproved(s) && !slices.Contains(commands, s.Command) {
@@ -253,9 +266,9 @@ func causeText(c apply.Cause) string {
 }
 
 func resultTotals(p plan.Plan, r apply.Result) string {
-	n := map[apply.Outcome]int{}
+	n, steps := map[apply.Outcome]int{}, stepsOf(p)
 	for _, s := range r.Steps {
-		n[outcomeOf(p, s)]++
+		n[outcomeOf(steps, s)]++
 	}
 	what := "Apply"
 	if p.Destroy {

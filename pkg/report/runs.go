@@ -65,7 +65,7 @@ func (o Options) likeness(s plan.Step) string {
 	if s.Body.Recover != nil || s.Risk != "" && len(s.Approvals) == 0 {
 		return ""
 	}
-	like := fmt.Sprint(s.Kind, " ", s.Action, " ", s.Blocked != nil)
+	like := fmt.Sprint(s.Kind, " ", s.Action, " ", s.Blocked != nil, " ", generated(s))
 	if s.Kind != plan.KindStack {
 		if s.Action != plan.ActionCreate && s.Action != plan.ActionDelete {
 			return ""

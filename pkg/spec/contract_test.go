@@ -13,7 +13,7 @@ import (
 )
 
 // The examples of the contracts page, and what is not in it.
-func TestCheckContract(t *testing.T) {
+func TestContracts(t *testing.T) {
 	manifest := `{"manifest_version":1,"bundle_id":"0b3c7a52-5f0e-4d7a-9a52-0d5d1f0c8a11","name":"Base SDXL + nodes","created_at":"2026-02-18T12:34:56Z","notes":null,
  "assets":[{"asset_id":123,"kind":"checkpoint","sha256":"31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
  "asset_s3_key":"assets/checkpoint/31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
@@ -36,7 +36,11 @@ func TestCheckContract(t *testing.T) {
 		"templates":              {"fleet-templates", string(templates), "valid\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, findings(spec.CheckContract(c.contract, "value", []byte(c.value)))); diff != "" {
+			contract, err := spec.OpenContract(c.contract)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, findings(contract.Check("value", []byte(c.value)))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})

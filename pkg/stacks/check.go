@@ -51,7 +51,8 @@ func (p Problem) String() string {
 }
 
 // Check holds every rendered resource against AWS's resource schemas and every
-// stack against CloudFormation's limits, and returns all problems, sorted by
+// stack against CloudFormation's limits, and every desired_config against its
+// contract with the backend, and returns all problems, sorted by
 // place. It is the last pass of validation.
 func Check(d plan.Desired) []Problem {
 	var problems []Problem
@@ -165,6 +166,10 @@ func (c *checker) resource(id string, r cfn.Resource) {
 func parameters(d plan.Desired) []Problem {
 	const maxValue, maxName, maxLevels = 4096, 1011, 15
 	var problems []Problem
+	contract, err := spec.OpenContract("desired-config")
+	if err != nil {
+		return []Problem{{Message: err.Error()}}
+	}
 	for _, p := range d.Parameters {
 		add := func(format string, args ...any) {
 			problems = append(problems, Problem{Source: p.Source, Stack: p.Name, Message: fmt.Sprintf(format, args...)})
@@ -172,11 +177,21 @@ func parameters(d plan.Desired) []Problem {
 		if len(p.Name) > maxName || strings.Count(p.Name, "/") > maxLevels {
 			add("a parameter name has up to %d characters in %d levels", maxName, maxLevels)
 		}
-		if v, ok := p.Value.(string); ok && len(v) > maxValue {
+		v, ok := p.Value.(string)
+		if ok && len(v) > maxValue {
 			add("%d bytes, a standard parameter holds %d", len(v), maxValue)
+		}
+		if ok && isDesiredConfig(p) {
+			if err := contract.Check(p.Name, []byte(v)); err != nil {
+				add("the value breaks its contract with the backend: %v", err)
+			}
 		}
 	}
 	return problems
+}
+
+func isDesiredConfig(p plan.Parameter) bool {
+	return p.Contract && strings.HasSuffix(p.Name, "/desired_config")
 }
 
 func sortedKeys[V any](m map[string]V) []string {

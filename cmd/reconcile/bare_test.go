@@ -44,7 +44,7 @@ func TestEmptyAccountIsFinishedByTheSameCommand(t *testing.T) {
 	})
 	r.want(0, "apply --yes", "2 steps done")
 	r.empty()
-	r.want(0, "status").saysNot(t, "out of sync", "not deployed", "degraded")
+	r.want(0, "status").saysNot(t, "out-of-sync", "absent", "degraded")
 }
 
 // A parameter that names no AMI blocks its own fleet alone.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -94,7 +95,7 @@ func stackRow(name string, s cloud.Status, changed bool) report.StackStatus {
 	action, known := plan.ActionFor(live.Status)
 	switch {
 	case !known || action.Class == plan.StatusStuck || action.Class == plan.StatusStopped:
-		row.Health, row.Reason = report.Degraded, live.Reason
+		row.Health, row.Reason = report.Degraded, cmp.Or(live.Reason, action.Doing)
 	case action.Class == plan.StatusBusy:
 		row.Health, row.Reason = report.Busy, action.Doing
 	case action.Class == plan.StatusAbsent:

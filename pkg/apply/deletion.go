@@ -14,11 +14,12 @@ import (
 // to its earlier status without any failure (failure-modes A9).
 type deletion struct {
 	*task
-	body  plan.StackBody
-	live  *plan.LiveStack
-	token string
-	keep  []string // logical ids that the delete on its way retains
-	asked int      // deletes sent with keep
+	body   plan.StackBody
+	live   *plan.LiveStack
+	newest string // token of the newest operation before ours
+	token  string
+	keep   []string // logical ids that the delete on its way retains
+	asked  int      // deletes sent with keep
 }
 
 func startDeletion(t *task) {
@@ -27,7 +28,7 @@ func startDeletion(t *task) {
 }
 
 func (d *deletion) look() {
-	d.send(Request{Op: OpReadStack, Stack: idOr(d.body.ID, d.body.Name)}, d.guard)
+	d.send(Request{Op: OpReadStack, Stack: idOr(d.body.ID, d.body.Name), Token: d.stepToken()}, d.guard)
 }
 
 // idOr prefers the id: after the first look a name may belong to another stack.
@@ -44,7 +45,7 @@ func (d *deletion) guard(r Response) {
 		d.failed("read stack "+name, r.Err)
 		return
 	}
-	d.live = r.Stack
+	d.live, d.newest = r.Stack, r.Token
 	switch {
 	case gone(d.live):
 		d.deleted("is already gone")
@@ -67,7 +68,9 @@ func (d *deletion) guard(r Response) {
 
 func (d *deletion) ask() {
 	d.asked++
-	d.token = d.task.token(fmt.Sprintf("delete %q", d.keep), d.live)
+	// A deletion that an import stopped leaves the stack as it was: only the
+	// newest operation tells a second attempt from the first.
+	d.token = d.task.token(fmt.Sprintf("delete %q after %s", d.keep, d.newest), d.live)
 	d.operate("the deletion of stack "+d.body.Name,
 		Request{Op: OpDeleteStack, Stack: d.live.ID, Token: d.token, Retain: d.keep}, d.accepted)
 }

@@ -17,11 +17,12 @@ const maxContinues = 3
 // The step that follows on the same stack starts from what this one left.
 type recovery struct {
 	*task
-	body  plan.RecoverBody
-	live  *plan.LiveStack
-	token string
-	tries int
-	asked int // requests sent for this try
+	body   plan.RecoverBody
+	live   *plan.LiveStack
+	newest string // token of the newest operation before ours
+	token  string
+	tries  int
+	asked  int // requests sent for this try
 }
 
 func knownRecovery(operation string) bool {
@@ -38,7 +39,7 @@ func startRecovery(t *task) {
 }
 
 func (c *recovery) look() {
-	c.send(Request{Op: OpReadStack, Stack: idOr(c.body.ID, c.body.Name)}, c.guard)
+	c.send(Request{Op: OpReadStack, Stack: idOr(c.body.ID, c.body.Name), Token: c.stepToken()}, c.guard)
 }
 
 // deletes tells whether the recovery ends with no stack.
@@ -56,7 +57,7 @@ func (c *recovery) guard(r Response) {
 		c.failed("read stack "+name, r.Err)
 		return
 	}
-	c.live = r.Stack
+	c.live, c.newest = r.Stack, r.Token
 	switch {
 	case gone(c.live) && c.deletes():
 		c.recovered(nil)
@@ -81,7 +82,9 @@ func (c *recovery) try() {
 
 func (c *recovery) ask() {
 	c.asked++
-	c.token = c.task.token(fmt.Sprintf("%s %d", c.body.Operation, c.tries), c.live)
+	// A recovery that failed in an earlier run left the stack as this plan sees
+	// it, last update included: only the newest operation tells the two apart.
+	c.token = c.task.token(fmt.Sprintf("%s %d after %s", c.body.Operation, c.tries, c.newest), c.live)
 	r := Request{Stack: c.live.ID, Token: c.token}
 	switch c.body.Operation {
 	case plan.RecoverContinueRollback:

@@ -88,7 +88,7 @@ func (p *platform) platformAlarms(s *stack) {
 			namespace: cache, metric: "DatabaseMemoryUsagePercentage", dimensions: redis, statistic: "Maximum", period: 300,
 			comparison: atLeast, threshold: 85, missing: missingIsUnknown},
 		"SidecarFailures": {name: "p2-backend-sidecar-failures", description: "Scheduler or queue worker keep failing; their loop restarts them",
-			// The loop pauses up to half a minute: more than three failures do not fit for sure.
+			// What keeps failing fails at least so often, whatever the pauses of its loop.
 			namespace: p.sidecarNamespace(), metric: sidecarFailures, statistic: "Sum", period: 300,
 			comparison: atLeast, threshold: 3, missing: missingIsFine},
 		"ScaleToZeroErrors": {name: "p2-scale-to-zero-errors", description: "Idle GPU fleets may keep running: the function that stops them fails",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
@@ -64,6 +65,28 @@ func asIssues(problems []stacks.Problem) spec.Issues {
 		issues[i] = spec.Issue{File: p.Source.File, Line: p.Source.Line, Column: p.Source.Column, Path: where, Rule: "rendered-template", Message: p.Message}
 	}
 	return issues
+}
+
+// excerpt reads a spec file for a finding about it. It reads nothing outside of
+// the folder and no link, whose target the finding must not show.
+func (g *global) excerpt(file string) ([]byte, error) {
+	name, err := filepath.Rel(g.specs, file)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(g.specs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", file)
+	}
+	return root.ReadFile(name)
 }
 
 func counted(n int, noun string) string {

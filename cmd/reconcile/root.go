@@ -146,7 +146,7 @@ func (g *global) colored(w io.Writer) bool {
 
 // style is how text for people looks on w.
 func (g *global) style(w io.Writer) report.Options {
-	return report.Options{Color: g.colored(w), Width: columns(w), Source: os.ReadFile, Flags: g.flags()}
+	return report.Options{Color: g.colored(w), Width: columns(w), Source: g.excerpt, Flags: g.flags()}
 }
 
 // flags are the flags of this invocation that a command to run next needs too.

@@ -123,16 +123,34 @@ func NamedReplacements(before, after Template, ds []Difference) []Named {
 			out[n-1].Paths = append(out[n-1].Paths, d.Path)
 			continue
 		}
-		t, ok := awstype.Lookup(d.Type)
-		if !ok || t.NameProperty == "" {
+		property := occupies(d, ds)
+		if property == "" {
 			continue
 		}
-		old := before.Resources[d.Resource].Properties[t.NameProperty]
-		name, literal := after.Resources[d.Resource].Properties[t.NameProperty].(string)
+		old := before.Resources[d.Resource].Properties[property]
+		name, literal := after.Resources[d.Resource].Properties[property].(string)
 		if !literal || !sameScalar(old, name) {
 			continue
 		}
-		out = append(out, Named{d.Resource, d.Type, t.NameProperty, name, []string{d.Path}})
+		out = append(out, Named{d.Resource, d.Type, property, name, []string{d.Path}})
 	}
 	return out
+}
+
+// occupies is the property that a replacement must find free: the explicit
+// name, or the range of a subnet that stays in its VPC.
+func occupies(d Difference, all []Difference) string {
+	if d.Type == "AWS::EC2::Subnet" {
+		for _, other := range all {
+			if other.Resource == d.Resource && other.Path == "Properties.VpcId" {
+				return ""
+			}
+		}
+		return "CidrBlock"
+	}
+	t, ok := awstype.Lookup(d.Type)
+	if !ok {
+		return ""
+	}
+	return t.NameProperty
 }

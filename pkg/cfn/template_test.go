@@ -80,6 +80,15 @@ func TestNamedReplacements(t *testing.T) {
 			`{"Type":"AWS::EC2::SecurityGroup","Properties":{"GroupDescription":"a"}}`,
 			`{"Type":"AWS::EC2::SecurityGroup","Properties":{"GroupDescription":"b"}}`, nil,
 		},
+		"a subnet keeps its range in its VPC": {
+			`{"Type":"AWS::EC2::Subnet","Properties":{"CidrBlock":"10.0.0.0/24","AvailabilityZone":"a","VpcId":"v"}}`,
+			`{"Type":"AWS::EC2::Subnet","Properties":{"CidrBlock":"10.0.0.0/24","AvailabilityZone":"b","VpcId":"v"}}`,
+			[]Named{{"X", "AWS::EC2::Subnet", "CidrBlock", "10.0.0.0/24", []string{"Properties.AvailabilityZone"}}},
+		},
+		"a subnet moves to another VPC": {
+			`{"Type":"AWS::EC2::Subnet","Properties":{"CidrBlock":"10.0.0.0/24","AvailabilityZone":"a","VpcId":"v"}}`,
+			`{"Type":"AWS::EC2::Subnet","Properties":{"CidrBlock":"10.0.0.0/24","AvailabilityZone":"a","VpcId":"w"}}`, nil,
+		},
 		"a change in place": {
 			`{"Type":"AWS::SNS::Topic","Properties":{"TopicName":"a","DisplayName":"a"}}`,
 			`{"Type":"AWS::SNS::Topic","Properties":{"TopicName":"a","DisplayName":"b"}}`, nil,

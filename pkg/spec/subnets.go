@@ -30,13 +30,15 @@ const (
 	privateBits    = 22 // sizes in a VPC that has room
 	edgeBits       = 24 // public and isolated
 	loadBalancerSN = 27 // the smallest subnet that a load balancer accepts
+	roomyZones     = 3  // zones that the sizes leave room for where they can
 )
 
 // Subnets lays out one public, one private and one isolated subnet per zone:
 // /24, /22 and /24 where the VPC has room, else all halved together as often as
 // needed, down to /27 for the public ones. Two zones are laid out kind by
-// kind, each subnet aligned to its size. A further zone goes into what is free,
-// so that adding one never moves a subnet that exists.
+// kind, each subnet aligned to its size. A third zone goes into what is free,
+// and the sizes leave room for it wherever the VPC can hold three, so that adding
+// it moves no subnet that exists.
 //
 // The result is ordered by kind (public, private, isolated), then by number.
 func Subnets(n Network) ([]Subnet, error) {
@@ -53,9 +55,14 @@ func Subnets(n Network) ([]Subnet, error) {
 	if len(n.AvailabilityZones) == 0 {
 		return nil, fmt.Errorf("network %s has no availability zones", n.CIDR)
 	}
-	for shrink := 0; edgeBits+shrink <= loadBalancerSN; shrink++ {
-		if subnets, ok := layout(vpc, n.AvailabilityZones, shrink); ok {
-			return subnets, nil
+	for _, room := range []int{max(roomyZones, len(n.AvailabilityZones)), len(n.AvailabilityZones)} {
+		for shrink := 0; edgeBits+shrink <= loadBalancerSN; shrink++ {
+			if _, ok := layout(vpc, make([]string, room), shrink); !ok {
+				continue
+			}
+			if subnets, ok := layout(vpc, n.AvailabilityZones, shrink); ok {
+				return subnets, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("network CIDR %s has no room for the subnets of %d zones: the smallest VPC that has is a /%d",

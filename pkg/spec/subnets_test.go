@@ -3,6 +3,7 @@ package spec_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,13 +55,13 @@ private2 192.168.7.0/25 b
 isolated1 192.168.7.128/27 a
 isolated2 192.168.7.160/27 b
 `},
-		"a /20 is used whole": {"172.16.16.0/20", "a b", `
-public1 172.16.16.0/24 a
-public2 172.16.17.0/24 b
-private1 172.16.20.0/22 a
-private2 172.16.24.0/22 b
-isolated1 172.16.28.0/24 a
-isolated2 172.16.29.0/24 b
+		"a /20 leaves room for a third zone": {"172.16.16.0/20", "a b", `
+public1 172.16.16.0/25 a
+public2 172.16.16.128/25 b
+private1 172.16.18.0/23 a
+private2 172.16.20.0/23 b
+isolated1 172.16.22.0/25 a
+isolated2 172.16.22.128/25 b
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,4 +136,25 @@ func TestSubnetsProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Adding a zone must not move a subnet: its range would be taken twice.
+func TestThirdZoneMovesNothing(t *testing.T) {
+	for bits := 16; bits <= 22; bits++ {
+		n := spec.Network{CIDR: fmt.Sprintf("10.0.0.0/%d", bits), AvailabilityZones: []string{"a", "b"}}
+		two, err := spec.Subnets(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.AvailabilityZones = append(n.AvailabilityZones, "c")
+		three, err := spec.Subnets(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range two {
+			if !slices.Contains(three, s) {
+				t.Errorf("/%d: %s %d moves from %s", bits, s.Kind, s.Number, s.CIDR)
+			}
+		}
+	}
 }

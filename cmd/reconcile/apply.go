@@ -36,6 +36,9 @@ func (c *consent) bind(cmd *cobra.Command) {
 
 // options reads the flags; the plan's own digest seeds the tokens.
 func (c *consent) options() (apply.Options, error) {
+	if c.parallelism < 1 {
+		return apply.Options{}, fmt.Errorf("--parallelism %d: want 1 or more", c.parallelism)
+	}
 	o := apply.Options{Parallelism: c.parallelism}
 	for _, text := range c.approve {
 		kind, target, ok := strings.Cut(text, ":")

@@ -20,7 +20,7 @@ func (e *SelectionError) Error() string {
 	case e.Err != nil:
 		return fmt.Sprintf("--%s %s: %v", e.Flag, e.Pattern, e.Err)
 	case len(e.Nearest) == 0:
-		return fmt.Sprintf("--%s %s selects nothing: there is no %s", e.Flag, e.Pattern, e.Flag)
+		return fmt.Sprintf("--%s %s selects nothing: there is no %s like it; reconcile status lists them", e.Flag, e.Pattern, e.Flag)
 	}
 	return fmt.Sprintf("--%s %s selects nothing; near it: %s", e.Flag, e.Pattern, strings.Join(e.Nearest, ", "))
 }

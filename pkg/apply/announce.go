@@ -54,6 +54,7 @@ func (s *stackStep) beyondPlan() (extra []string, command string) {
 	if len(extra) > 0 && all {
 		return extra, approvalCommand(consents)
 	}
+	extra = append(extra, s.notImported()...)
 	return extra, planCommand
 }
 

@@ -64,6 +64,10 @@ func machineOf(s plan.Step) func(*task) {
 			if b.Stack.Template != nil {
 				return startStack
 			}
+		case plan.ActionImport:
+			if b.Stack.Template != nil && len(b.Stack.Imports) > 0 {
+				return startStack
+			}
 		case plan.ActionDelete:
 			return startDeletion
 		case plan.ActionProtect, plan.ActionUnprotect:

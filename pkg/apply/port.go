@@ -32,7 +32,8 @@ const (
 	// (by ARN, a deleted stack is DELETE_COMPLETE or nil). With Template also Response.Stack.Template. With Token set,
 	// also Response.Token: the ClientRequestToken of the newest operation in the stack's events.
 	OpReadStack Op = "read-stack"
-	// OpCreateChangeSet creates and waits until it is settled: Response.ChangeSet. A change set with the same
+	// OpCreateChangeSet creates and waits until it is settled: Response.ChangeSet. It never imports but what the
+	// request names. A change set with the same
 	// name and token is ours from an answer that was lost: describe it and go on.
 	OpCreateChangeSet Op = "create-change-set"
 	// OpExecuteChangeSet starts ChangeSet (an ARN) of Stack; Done when accepted.
@@ -100,6 +101,7 @@ type ChangeSetInput struct {
 	Tags         map[string]string
 	Parameters   map[string]string
 	Capabilities []string
+	Imports      []plan.Import // not empty: an import, which takes these and changes nothing else
 	Description  string
 }
 

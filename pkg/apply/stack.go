@@ -8,7 +8,7 @@ import (
 	"reconcile/pkg/plan"
 )
 
-// stackStep creates or updates a stack:
+// stackStep creates or updates a stack, or imports into one:
 //
 //	read → guard → group → references → compare → change set → compare
 //	     → execute → watch → tidy
@@ -99,6 +99,10 @@ func (s *stackStep) references() { s.prepare(s.compare) }
 
 // prepare resolves the references and seals the template.
 func (s *stackStep) prepare(then func()) {
+	if s.imports() {
+		s.asPlanned(then)
+		return
+	}
 	s.resolve(s.open(), func() {
 		t := cfn.ResolveTemplate(*s.body.Template, s.e.refs.lookup)
 		parameters := make(map[string]string, len(s.body.Parameters))
@@ -125,7 +129,8 @@ func (s *stackStep) prepare(then func()) {
 // is known.
 func (s *stackStep) compare() {
 	if s.behind {
-		if markerOf(s.live).Digest != s.digest {
+		// An import into a stack that was there leaves its mark as it was.
+		if markerOf(s.live).Digest != s.digest || s.imports() && s.body.ID != "" {
 			s.refuseMoved(s.body.Name, s.live)
 			return
 		}
@@ -148,7 +153,7 @@ func (s *stackStep) createChangeSet() {
 	fresh := classOf(s.live) == plan.StatusAbsent
 	in := &ChangeSetInput{
 		Name: name, StackName: s.body.Name, New: fresh,
-		Template: s.template, Tags: s.body.Tags, Parameters: s.parameters, Capabilities: s.body.Capabilities,
+		Template: s.template, Tags: s.body.Tags, Parameters: s.parameters, Capabilities: s.body.Capabilities, Imports: s.body.Imports,
 		Description: fmt.Sprintf("step %s of plan %s", s.step.ID, s.e.opts.PlanDigest),
 	}
 	stack := s.body.Name

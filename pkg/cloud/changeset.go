@@ -78,6 +78,12 @@ func changeSetRequest(in *apply.ChangeSetInput, body []byte, token string) *clou
 	if in.New {
 		r.ChangeSetType = types.ChangeSetTypeCreate
 	}
+	// Never ImportExistingResources: it takes whatever has the name (B25).
+	for _, i := range in.Imports {
+		r.ChangeSetType = types.ChangeSetTypeImport
+		r.ResourcesToImport = append(r.ResourcesToImport, types.ResourceToImport{
+			LogicalResourceId: aws.String(i.Resource), ResourceType: aws.String(i.Type), ResourceIdentifier: i.Identifier})
+	}
 	for _, k := range sortedKeys(in.Tags) {
 		r.Tags = append(r.Tags, types.Tag{Key: aws.String(k), Value: aws.String(in.Tags[k])})
 	}

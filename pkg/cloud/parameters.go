@@ -58,24 +58,27 @@ func liveParameter(p types.Parameter) plan.LiveParameter {
 
 // parametersBelow lists the parameters whose names begin with a path.
 func (c *Cloud) parametersBelow(ctx context.Context, path string) (map[string]plan.LiveParameter, error) {
-	return c.listParameters(ctx, "", types.ParameterStringFilter{
-		Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}})
+	return c.listParameters(ctx, "", []types.ParameterStringFilter{{
+		Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}}})
 }
 
-// parametersOwnedBy lists the parameters that carry our tag with this owner.
+// parametersOwnedBy lists the parameters that direct steps made for this owner.
+// Those of our stacks carry the owner's tag alone.
 func (c *Cloud) parametersOwnedBy(ctx context.Context, owner string) (map[string]plan.LiveParameter, error) {
-	return c.listParameters(ctx, owner, types.ParameterStringFilter{
-		Key: aws.String("tag:" + ownerTag), Option: aws.String("Equals"), Values: []string{owner}})
+	equals := func(key, value string) types.ParameterStringFilter {
+		return types.ParameterStringFilter{Key: aws.String("tag:" + key), Option: aws.String("Equals"), Values: []string{value}}
+	}
+	return c.listParameters(ctx, owner, []types.ParameterStringFilter{equals(ownerTag, owner), equals(managedTag, managedValue)})
 }
 
 // listParameters lists parameters, 50 a page: everything but their values.
-func (c *Cloud) listParameters(ctx context.Context, owner string, filter types.ParameterStringFilter) (map[string]plan.LiveParameter, error) {
+func (c *Cloud) listParameters(ctx context.Context, owner string, filters []types.ParameterStringFilter) (map[string]plan.LiveParameter, error) {
 	found := map[string]plan.LiveParameter{}
 	err := pages(func(token *string) (*string, error) {
 		out, err := c.ssm.DescribeParameters(ctx, &ssm.DescribeParametersInput{
-			MaxResults: aws.Int32(50), NextToken: token, ParameterFilters: []types.ParameterStringFilter{filter}})
+			MaxResults: aws.Int32(50), NextToken: token, ParameterFilters: filters})
 		if err != nil {
-			return nil, c.readError("list parameters with "+*filter.Key+" "+filter.Values[0], err)
+			return nil, c.readError("list parameters with "+*filters[0].Key+" "+filters[0].Values[0], err)
 		}
 		for _, p := range out.Parameters {
 			found[aws.ToString(p.Name)] = plan.LiveParameter{

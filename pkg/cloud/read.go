@@ -132,6 +132,8 @@ func newReader(c *Cloud, account string, d plan.Desired) *reader {
 		Images:          map[string]plan.LiveImage{},
 		Objects:         map[string]bool{},
 		Certificates:    map[string]plan.LiveCertificate{},
+		Named:           map[string]plan.LiveNamed{},
+		Remains:         map[string]map[string]plan.LiveResource{},
 	}}
 }
 
@@ -158,7 +160,7 @@ func (r *reader) unasked(s plan.ReadSet) plan.ReadSet {
 	if s.OwnedBy != "" && !r.first("owner", s.OwnedBy) {
 		s.OwnedBy = ""
 	}
-	return s
+	return r.unaskedNamed(s)
 }
 
 func (r *reader) first(kind, name string) bool {
@@ -184,6 +186,7 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 	r.outputs(inner, g, s.StackOutputs, described)
 	r.names(inner, g, s)
 	r.extras(inner, g, s)
+	r.named(inner, g, s)
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -20,11 +20,12 @@ import (
 )
 
 // Tags on what a direct step creates: managedTag says that we did, and only
-// what carries it is deleted; ownerTag says for which Platform.
+// what carries it is deleted; ownerTag says for which Platform, and is on what
+// our stacks make too.
 const (
 	managedTag   = "ManagedBy"
 	managedValue = "reconcile"
-	ownerTag     = "reconcile:owner"
+	ownerTag     = plan.OwnerTag
 )
 
 const dataTypeImage = "aws:ec2:image"

@@ -114,6 +114,8 @@ func (s *Summary) count(step Step) {
 	}
 	for _, ch := range strongest {
 		switch ch.Action {
+		case ActionImport:
+			s.Import++
 		case ActionCreate:
 			s.Add++
 		case ActionReplace:

@@ -21,6 +21,9 @@ func UnprotectID(stack string) StepID { return joinID("unprotect", stack) }
 // which a destroy was told not to keep.
 func ReleaseID(stack string) StepID { return joinID("release", stack) }
 
+// ImportID is the step that takes existing things into a stack.
+func ImportID(stack string) StepID { return joinID("import", stack) }
+
 func joinID(prefix, target string) StepID {
 	return StepID(prefix + "/" + strings.TrimPrefix(target, "/"))
 }

@@ -20,7 +20,13 @@ type Live struct {
 	Images          map[string]LiveImage // key "repository:tag"
 	Objects         map[string]bool      // key "bucket/key": exists
 	Certificates    map[string]LiveCertificate
-	NotRead         []string // what this read did not look at, for people
+	// Named is what has the names that resources to be created would get; key
+	// NamedResource.Key. An entry that does not exist says that it was looked for.
+	Named map[string]LiveNamed
+	// Remains are the resources of stacks that were deleted, as far as AWS still
+	// tells of them (90 days): by the stack's ARN, then by logical id.
+	Remains map[string]map[string]LiveResource
+	NotRead []string // what this read did not look at, for people
 }
 
 // LiveStack is a stack. The second half is read only for stacks whose digest
@@ -117,4 +123,18 @@ type LiveCertificate struct {
 	Status string // ISSUED, PENDING_VALIDATION, …
 	Domain string
 	SANs   []string
+}
+
+// LiveNamed is what has the name that a resource to be created would get.
+type LiveNamed struct {
+	Exists bool
+	// Elsewhere says whose it is when it is out of reach: "another account",
+	// "region eu-west-1"; empty: it is in this account and region.
+	Elsewhere string
+	ID        string // primary identifier, as an import names it: the ARN of a secret, else the name
+	Owner     string // tag reconcile:owner
+	Tagged    bool   // it has tags of people beside that one
+	Stack     string // name of the stack that it belongs to; empty: none
+	Maker     string // ARN of the stack that made it, from AWS's own tag; empty: unknown
+	Deleting  bool   // scheduled for deletion
 }

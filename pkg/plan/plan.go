@@ -28,7 +28,7 @@ const (
 // Action of a step, and of a change to one resource.
 type Action string
 
-// The actions. A change uses create, update, replace and delete only.
+// The actions. A change uses create, update, replace, delete and import only.
 const (
 	ActionNone      Action = "none"
 	ActionCreate    Action = "create"
@@ -70,6 +70,7 @@ type Plan struct {
 // Summary counts resources, as Terraform users know it; a replacement counts
 // under Add and Destroy. A parameter, secret or log group counts as one resource.
 type Summary struct {
+	Import  int `json:"import,omitempty"`
 	Add     int `json:"add"`
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
@@ -118,10 +119,20 @@ type StackBody struct {
 	Parameters   map[string]any    `json:"parameters,omitempty"` // strings or open references
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Retain       []string          `json:"retain,omitempty"` // logical ids a delete keeps although they fail
+	// Imports are the existing things that an import step takes into the stack,
+	// each by its logical id; its template has them and changes nothing else.
+	Imports []Import `json:"imports,omitempty"`
 	// Capacity lists the groups from which the step may take running instances
 	// away, with their numbers at the time of the plan, idle ones too. Apply reads
 	// them again and refuses to take away more.
 	Capacity []Capacity `json:"capacity,omitempty"`
+}
+
+// Import is an existing thing that becomes a resource of a stack.
+type Import struct {
+	Resource   string            `json:"resource"` // logical id
+	Type       string            `json:"type"`
+	Identifier map[string]string `json:"identifier"` // primary identifier: {"BucketName": "bp-media-123456789012"}
 }
 
 // Capacity is what an Auto Scaling group had when a step was planned that may shrink it.

@@ -21,6 +21,12 @@ type ReadSet struct {
 	Images          []Image
 	Objects         []Object
 	Certificate     string // ARN, or empty
+	// Named are names that resources to be created would get, of types in
+	// NamedTypes: is there something that has them already?
+	Named []NamedResource
+	// Remains are ARNs of deleted stacks whose resources are wanted, as far as AWS
+	// still tells of them.
+	Remains []string
 	// ParameterPath is the path below which parameters are listed by name, to tell
 	// of fleets that the specs do not know ("/bp/fleets/"); empty: not wanted.
 	// Their values are not needed.
@@ -33,7 +39,7 @@ type ReadSet struct {
 // Empty tells whether there is nothing to read.
 func (r ReadSet) Empty() bool {
 	return len(r.StackOutputs)+len(r.Stacks)+len(r.Parameters)+len(r.Secrets)+len(r.LogGroups)+len(r.Groups)+
-		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
+		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects)+len(r.Named)+len(r.Remains) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
 }
 
 // Reads says what to read at first, beside the index of all stacks: all that
@@ -103,16 +109,17 @@ func fleetPath(t Target) string { return "/" + t.Platform + "/fleets/" }
 
 // collector gathers names once each.
 type collector struct {
-	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates map[string]bool
-	images                                                                      map[Image]bool
-	objects                                                                     map[Object]bool
+	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates, remains map[string]bool
+	images                                                                               map[Image]bool
+	objects                                                                              map[Object]bool
+	named                                                                                map[NamedResource]bool
 }
 
 func newCollector() *collector {
 	return &collector{
 		outputs: map[string]bool{}, templates: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
-		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{},
-		images: map[Image]bool{}, objects: map[Object]bool{},
+		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{}, remains: map[string]bool{},
+		images: map[Image]bool{}, objects: map[Object]bool{}, named: map[NamedResource]bool{},
 	}
 }
 
@@ -174,6 +181,13 @@ func (c *collector) set() ReadSet {
 		r.Objects = append(r.Objects, o)
 	}
 	sort.Slice(r.Objects, func(a, b int) bool { return objectKey(r.Objects[a]) < objectKey(r.Objects[b]) })
+	for n := range c.named {
+		r.Named = append(r.Named, n)
+	}
+	sort.Slice(r.Named, func(a, b int) bool { return r.Named[a].Key() < r.Named[b].Key() })
+	if len(c.remains) > 0 {
+		r.Remains = sortedKeys(c.remains)
+	}
 	return r
 }
 

@@ -130,17 +130,36 @@ func (st *stackState) resolveWith(r *resolver) {
 	}
 }
 
-// createStack plans a stack that is not there.
+// createStack plans a stack that is not there. What an earlier life of it kept
+// is imported first; the creation of the rest follows.
 func (c *computation) createStack(st *stackState, r *resolver, base string, also ...StepID) *Step {
 	st.mode, st.live = modeCreate, nil
-	changes := make([]Change, 0, len(st.after.Resources))
-	for _, id := range st.after.LogicalIDs() {
-		changes = append(changes, Change{
-			Stack: st.spec.Name, Resource: id, Type: st.after.Resources[id].Type,
-			Action: ActionCreate, Source: st.spec.SourceOf(id, ""),
-		})
+	f := c.look(st, st.after.LogicalIDs())
+	c.aside(st, f)
+	p := f.problem
+	if p == nil {
+		p = c.lacks(st, r)
 	}
-	return c.addStack(st, r, ActionCreate, changes, base, nil, also...)
+	imported := map[string]bool{}
+	var changes []Change
+	if len(f.imports) > 0 && p == nil {
+		id, t := c.importing(st, f, nil, base, also...)
+		base, also = BaseAfter(id), append(also, id)
+		for _, id := range f.imports {
+			imported[id] = true
+		}
+		changes = st.completing(f.imports, t, f.named)
+	}
+	for _, id := range st.after.LogicalIDs() {
+		if !imported[id] {
+			changes = append(changes, Change{
+				Stack: st.spec.Name, Resource: id, Type: st.after.Resources[id].Type,
+				Action: ActionCreate, Source: st.spec.SourceOf(id, ""),
+			})
+		}
+	}
+	sortChanges(changes)
+	return c.addStack(st, r, ActionCreate, changes, base, p, also...)
 }
 
 // compareStack plans a settled stack: nothing when the digest says that it
@@ -156,7 +175,21 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 		c.unread[st.spec.Name] = true
 		return
 	}
+	if st.live.Status == "IMPORT_ROLLBACK_COMPLETE" && len(st.live.Resources) == 0 {
+		c.stuckStack(st, r, StatusAction{Class: StatusStuck, Recover: RecoverDelete, Absent: true,
+			Doing: "its first import failed and was rolled back; it holds nothing and is made anew"})
+		return
+	}
+	base := FingerprintStack(st.live)
 	ds := st.begin()
+	f := c.look(st, st.comers(ds))
+	if len(f.imports) > 0 && f.problem == nil {
+		f.problem = c.lacks(st, r)
+	}
+	ds, also, p := c.merge(st, f, ds, base)
+	if also != nil {
+		base = BaseAfter(also[0])
+	}
 	changes := st.changes(ds)
 	changes = append(changes, st.settings()...)
 	if len(changes) == 0 {
@@ -172,7 +205,7 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 			Before: string(markerOf(*st.live).Digest), After: string(digest), Source: st.spec.Source,
 		}}
 	}
-	c.updateStack(st, r, ds, changes, FingerprintStack(st.live))
+	c.updateStack(st, r, ds, changes, base, p, also...)
 }
 
 // begin compares; from now on the stack counts as changing.
@@ -191,7 +224,14 @@ func (c *computation) read(live *LiveStack) bool {
 }
 
 // updateStack plans the change of a stack, with its dangers.
-func (c *computation) updateStack(st *stackState, r *resolver, ds []cfn.Difference, changes []Change, base string, also ...StepID) *Step {
+func (c *computation) updateStack(st *stackState, r *resolver, ds []cfn.Difference, changes []Change, base string, p *problem, also ...StepID) *Step {
+	sortChanges(changes)
+	c.refusals(st, ds)
+	return c.addStack(st, r, ActionUpdate, changes, base, p, also...)
+}
+
+// sortChanges orders by resource, what belongs to the stack itself last.
+func sortChanges(changes []Change) {
 	sort.SliceStable(changes, func(i, j int) bool {
 		a, b := strings.Contains(changes[i].Resource, "."), strings.Contains(changes[j].Resource, ".")
 		if a != b {
@@ -199,8 +239,6 @@ func (c *computation) updateStack(st *stackState, r *resolver, ds []cfn.Differen
 		}
 		return changes[i].Resource < changes[j].Resource
 	})
-	c.refusals(st, ds)
-	return c.addStack(st, r, ActionUpdate, changes, base, nil, also...)
 }
 
 // addStack adds a stack's step, blocked by p or by what it lacks.

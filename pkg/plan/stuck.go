@@ -167,7 +167,8 @@ func (c *computation) againAfter(st *stackState, r *resolver, base string, also 
 func (c *computation) afterRollback(st *stackState, r *resolver, base string, also StepID) {
 	ds := st.begin()
 	changes := append(st.changes(ds), st.settings()...)
-	if len(changes) == 0 {
+	f := c.look(st, st.comers(ds))
+	if len(changes) == 0 || len(f.imports) > 0 {
 		st.mode = modeUnchanged
 		c.planAgain(st)
 		return
@@ -180,7 +181,7 @@ func (c *computation) afterRollback(st *stackState, r *resolver, base string, al
 		}, also)
 		return
 	}
-	c.updateStack(st, r, ds, changes, base, also)
+	c.updateStack(st, r, ds, changes, base, f.problem, also)
 }
 
 func (c *computation) planAgain(st *stackState) {

@@ -55,8 +55,11 @@ func (o Options) body(s plan.Step) []row {
 	if o.Verbose {
 		return o.everything(s, groups)
 	}
-	if s.Action == plan.ActionDelete || s.Action == plan.ActionCreate {
+	switch s.Action {
+	case plan.ActionDelete:
 		return summary(s, groups)
+	case plan.ActionCreate:
+		return creation(s, groups)
 	}
 	var made, tagged, replaced, updated, listed, own [][]plan.Change
 	for _, g := range groups {
@@ -99,6 +102,18 @@ func (o Options) body(s plan.Step) []row {
 		said = append(said, row{kind: rowSentence, mark: symbolUpdate, text: "the stack's tags, on " + counted(len(tagged), "resource") + ": " + byType(tagged)})
 	}
 	return slices.Concat(o.resources(s, listed), said, o.resources(s, own))
+}
+
+// creation summarizes what a new stack makes, and what it completes of the
+// things that an import took into it before.
+func creation(s plan.Step, groups [][]plan.Change) []row {
+	imported := slices.DeleteFunc(slices.Clone(groups), func(g []plan.Change) bool { return g[0].Path == "" })
+	rows := summary(s, slices.DeleteFunc(groups, func(g []plan.Change) bool { return g[0].Path != "" }))
+	if len(imported) > 0 {
+		rows = append(rows, row{kind: rowSentence, mark: symbolUpdate,
+			text: "properties and tags as in the specs, on what is imported: " + strings.Join(names(imported), ", ")})
+	}
+	return rows
 }
 
 // takesTags tells whether a resource changes only by taking the tags of its stack.

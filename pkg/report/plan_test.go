@@ -197,6 +197,7 @@ func TestPlanSchemaKnowsEveryField(t *testing.T) {
 		{plan.Change{}, schema.Defs["change"].Properties},
 		{plan.Body{}, schema.Defs["body"].Properties},
 		{plan.StackBody{}, schema.Defs["stackBody"].Properties},
+		{plan.Import{}, schema.Defs["import"].Properties},
 		{plan.Capacity{}, schema.Defs["capacity"].Properties},
 		{plan.ParameterBody{}, schema.Defs["parameterBody"].Properties},
 		{plan.SecretBody{}, schema.Defs["secretBody"].Properties},

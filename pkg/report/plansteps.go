@@ -76,6 +76,9 @@ func headline(s plan.Step) string {
 			line += " " + counted(n, "resource")
 		}
 	}
+	if s.Action == plan.ActionImport {
+		line += " " + counted(len(s.Changes), "resource")
+	}
 	if s.Action == plan.ActionCreate && generated(s) {
 		line += " with a generated value"
 	}

@@ -184,7 +184,11 @@ func nothing(p plan.Plan) string {
 }
 
 func totals(s plan.Summary) string {
-	return fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", s.Add, s.Change, s.Destroy)
+	imports := ""
+	if s.Import > 0 {
+		imports = fmt.Sprintf("%d to import, ", s.Import)
+	}
+	return fmt.Sprintf("Plan: %s%d to add, %d to change, %d to destroy.", imports, s.Add, s.Change, s.Destroy)
 }
 
 func furtherTotals(s plan.Summary) string {

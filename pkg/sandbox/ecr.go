@@ -23,6 +23,7 @@ func ecrOperations() map[string]operation {
 		"DescribeImages":       reads(describeContainerImages),
 		"DescribeRepositories": reads(describeRepositories),
 		"ListImages":           reads(listImages),
+		"ListTagsForResource":  reads(listRepositoryTags),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -185,6 +186,23 @@ func listImages(c *call, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error)
 		for i := range tags {
 			out.ImageIds = append(out.ImageIds, types.ImageIdentifier{ImageDigest: &digest, ImageTag: &tags[i]})
 		}
+	}
+	return out, nil
+}
+
+// listRepositoryTags finds the repository by its ARN.
+func listRepositoryTags(c *call, in *ecr.ListTagsForResourceInput) (*ecr.ListTagsForResourceOutput, error) {
+	_, name, ok := strings.Cut(aws.ToString(in.ResourceArn), ":repository/")
+	if !ok {
+		return nil, fail("InvalidParameterException", "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'")
+	}
+	r, err := c.repository(&name)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.ListTagsForResourceOutput{Tags: []types.Tag{}}
+	for _, k := range sortedKeys(r.Tags) {
+		out.Tags = append(out.Tags, types.Tag{Key: aws.String(k), Value: aws.String(r.Tags[k])})
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"reconcile/pkg/sandbox/stackengine"
@@ -12,8 +13,12 @@ import (
 // providers are the resource types that do something outside of
 // CloudFormation: what a stack makes of them is what the services show.
 func (s *Sandbox) providers(r *region) map[string]stackengine.Provider {
-	with := func(service string, h handlers) *provider {
-		return &provider{s: s, r: r, service: service, handlers: h}
+	with := func(service string, h handlers) stackengine.Provider {
+		p := &provider{s: s, r: r, service: service, handlers: h}
+		if h.adopt != nil {
+			return importer{p}
+		}
+		return p
 	}
 	return map[string]stackengine.Provider{
 		"AWS::AutoScaling::AutoScalingGroup":          with("AutoScaling", groupHandlers()),
@@ -35,6 +40,8 @@ type handlers struct {
 	update func(c *call, old, r stackengine.Resource) (stackengine.Physical, error)
 	remove func(*call, stackengine.Resource) error
 	read   func(*call, stackengine.Resource) (map[string]any, error)
+	// adopt marks an existing thing as the stack's; nil where none can be imported.
+	adopt func(*call, stackengine.Resource) (stackengine.Physical, error)
 }
 
 // provider connects handlers to the engine.
@@ -70,6 +77,32 @@ func (p *provider) Delete(ctx context.Context, r stackengine.Resource) error {
 func (p *provider) Read(ctx context.Context, r stackengine.Resource) (map[string]any, error) {
 	m, err := p.handlers.read(p.call(ctx), r)
 	return m, p.refusal(r, err)
+}
+
+// importer is a provider whose things can be imported.
+type importer struct{ *provider }
+
+var _ stackengine.Importer = importer{}
+
+// Import implements stackengine.Importer.
+func (p importer) Import(ctx context.Context, r stackengine.Resource) (stackengine.Physical, error) {
+	ph, err := p.handlers.adopt(p.call(ctx), r)
+	return ph, p.refusal(r, err)
+}
+
+// ownTags are the tags that AWS itself puts on what comes into a stack; an
+// import leaves the others alone.
+func ownTags(have map[string]string, r stackengine.Resource) map[string]string {
+	out := maps.Clone(have)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for k, v := range r.Tags {
+		if strings.HasPrefix(k, "aws:") {
+			out[k] = v
+		}
+	}
+	return out
 }
 
 // refusal turns a service's refusal into the handler's, as CloudFormation's

@@ -16,13 +16,19 @@ func secretHandlers() handlers {
 	return handlers{
 		create: createDeclaredSecret, update: updateDeclaredSecret,
 		remove: func(c *call, r stackengine.Resource) error {
-			s, err := c.secret(&r.PhysicalID)
-			if err != nil || !s.Deleted.IsZero() {
-				return nil // what is gone already is deleted
+			// CloudFormation deletes without a recovery window: roadmap #1999, #838.
+			if s, err := c.secret(&r.PhysicalID); err == nil && s.Deleted.IsZero() {
+				delete(c.region.Secrets, s.Name)
 			}
-			s.schedule(c.now, recoveryDays)
-			s.Stack = ""
 			return nil
+		},
+		adopt: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
+			s, err := c.liveSecret(&r.PhysicalID)
+			if err != nil {
+				return stackengine.Physical{}, err
+			}
+			s.Tags, s.Stack = ownTags(s.Tags, r), r.StackID
+			return stackengine.Physical{ID: s.ARN, Attributes: map[string]string{"Id": s.ARN}}, nil
 		},
 		read: func(c *call, r stackengine.Resource) (map[string]any, error) {
 			s, err := c.liveSecret(&r.PhysicalID)

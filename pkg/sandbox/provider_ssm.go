@@ -31,6 +31,15 @@ func parameterHandlers() handlers {
 			}
 			return shownProperties(r, live), nil
 		},
+		adopt: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
+			p := c.region.Parameters[r.PhysicalID]
+			v := p.latest()
+			if v == nil {
+				return stackengine.Physical{}, fail("ParameterNotFound", "the parameter does not exist")
+			}
+			p.Tags = ownTags(p.Tags, r)
+			return stackengine.Physical{ID: p.Name, Attributes: map[string]string{"Type": v.Type, "Value": v.Value}}, nil
+		},
 	}
 }
 

@@ -34,6 +34,14 @@ func logGroupHandlers() handlers {
 			delete(c.region.LogGroups, r.PhysicalID)
 			return nil
 		},
+		adopt: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
+			g, err := c.logGroup(r.PhysicalID)
+			if err != nil {
+				return stackengine.Physical{}, err
+			}
+			g.Tags, g.Stack = ownTags(g.Tags, r), r.StackID
+			return stackengine.Physical{ID: g.Name, Attributes: map[string]string{"Arn": c.logGroupARN(g.Name) + ":*"}}, nil
+		},
 		read: func(c *call, r stackengine.Resource) (map[string]any, error) {
 			g, err := c.logGroup(r.PhysicalID)
 			if err != nil {
@@ -99,6 +107,14 @@ func repositoryHandlers() handlers {
 			}
 			return c.dropRepository(repo, props(r.Properties).flag("EmptyOnDelete"))
 		},
+		adopt: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
+			repo, err := c.repository(&r.PhysicalID)
+			if err != nil {
+				return stackengine.Physical{}, err
+			}
+			repo.Tags, repo.Stack = ownTags(repo.Tags, r), r.StackID
+			return physical(c, repo), nil
+		},
 		read: func(c *call, r stackengine.Resource) (map[string]any, error) {
 			repo, err := c.repository(&r.PhysicalID)
 			if err != nil {
@@ -122,7 +138,7 @@ func bucketHandlers() handlers {
 		} else if b.Versioning != "" {
 			b.Versioning = "Suspended"
 		}
-		b.Stack = r.StackID
+		b.Tags, b.Stack = allTags(r), r.StackID
 	}
 	return handlers{
 		create: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
@@ -155,6 +171,14 @@ func bucketHandlers() handlers {
 			}
 			delete(c.account.Buckets, b.Name)
 			return nil
+		},
+		adopt: func(c *call, r stackengine.Resource) (stackengine.Physical, error) {
+			b := c.account.Buckets[r.PhysicalID]
+			if b == nil {
+				return stackengine.Physical{}, s3Fail("NoSuchBucket", 404, "The specified bucket does not exist")
+			}
+			b.Tags, b.Stack = ownTags(b.Tags, r), r.StackID
+			return physical(b), nil
 		},
 		read: func(c *call, r stackengine.Resource) (map[string]any, error) {
 			b := c.account.Buckets[r.PhysicalID]

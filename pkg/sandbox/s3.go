@@ -36,7 +36,7 @@ var s3Headers = []string{
 // Another one, such as policy or tagging, asks for an operation that is not.
 var s3Queries = []string{
 	"continuation-token", "delete", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "location", "marker",
-	"max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "start-after", "upload-id-marker", "uploadId",
+	"max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "start-after", "tagging", "upload-id-marker", "uploadId",
 	"uploads", "version-id-marker", "versionId", "versioning", "versions", "x-id", "max-buckets", "bucket-region",
 }
 
@@ -192,6 +192,8 @@ func (q *s3Request) operation() string {
 		return map[string]string{"GET": "ListMultipartUploads", "POST": "CreateMultipartUpload"}[q.Method]
 	case has("versioning"):
 		return map[string]string{"GET": "GetBucketVersioning", "PUT": "PutBucketVersioning"}[q.Method]
+	case has("tagging"):
+		return map[string]string{"GET": "GetBucketTagging", "PUT": "PutBucketTagging", "DELETE": "DeleteBucketTagging"}[q.Method]
 	case has("versions"):
 		return "ListObjectVersions"
 	case has("location"):
@@ -221,6 +223,9 @@ func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
 			return &answer{status: http.StatusOK, header: http.Header{"Location": {"/" + bucket}}}
 		}
 		return s.refuse(s3Fail("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it."), protocolS3, nil, uuid(hexOf("s3", q.URI)))
+	}
+	if query.Has("tagging") {
+		return s.serveBucketTags(c, q, bucket, key)
 	}
 	r, err := http.NewRequestWithContext(c.ctx, q.Method, "http://s3"+q.URI, bytes.NewReader(q.Body))
 	if err != nil {

@@ -23,7 +23,8 @@ type bucket struct {
 	Versioning string                 `json:"versioning,omitempty"` // Enabled, Suspended or never set
 	Objects    map[string][]*s3Object `json:"objects,omitempty"`
 	Uploads    map[string]*upload     `json:"uploads,omitempty"` // by upload id
-	Stack      string                 `json:"stack,omitempty"`   // ARN of the stack that made it
+	Tags       map[string]string      `json:"tags,omitempty"`
+	Stack      string                 `json:"stack,omitempty"` // ARN of the stack that made it
 }
 
 type s3Object struct {

@@ -209,11 +209,13 @@ func TestStackAndServices(t *testing.T) {
 	if n := len(group().AutoScalingGroups); n != 0 {
 		t.Errorf("%d groups after the delete", n)
 	}
-	key = must[*secretsmanager.DescribeSecretOutput](t)(secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String("/bp/laravel/app-key")}))
-	if key.DeletedDate == nil {
-		t.Error("the secret of a deleted stack is not scheduled for deletion")
+	name := aws.String("/bp/laravel/app-key")
+	if _, err := secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: name}); err == nil {
+		t.Error("CloudFormation deletes a secret without a recovery window")
 	}
 	// facts: failure-modes C12.
+	must[*secretsmanager.CreateSecretOutput](t)(secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: name}))
+	must[*secretsmanager.DeleteSecretOutput](t)(secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: name}))
 	again := s.create("again", fleetTemplate(t).only("AppKey"))
 	s.want(again, cfntypes.StackStatusRollbackComplete)
 	if all := strings.Join(s.reasons(*again.StackId), "\n"); !strings.Contains(all, "You can't create this secret because a secret with this name is already scheduled for deletion.") {

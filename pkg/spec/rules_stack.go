@@ -91,6 +91,9 @@ func (l *loader) checkTags(set *Set) {
 			if strings.HasPrefix(strings.ToLower(key), "aws:") {
 				l.issues.add(s.At("spec.tags."+key), "spec.tags."+key, "stack-tags", "begins with aws:, which AWS keeps for itself")
 			}
+			if strings.HasPrefix(key, "reconcile:") {
+				l.issues.add(s.At("spec.tags."+key), "spec.tags."+key, "stack-tags", "begins with reconcile:, which says whose a resource is")
+			}
 		}
 	}
 }

@@ -186,7 +186,7 @@ func TestUserStack(t *testing.T) {
 	if diff := cmp.Diff([]string{"CAPABILITY_IAM"}, s.Capabilities); diff != "" {
 		t.Errorf("capabilities:\n%s", diff)
 	}
-	wantTags := map[string]string{"Project": "AI-Product-Manager", "DeploymentModel": "single-system-fleet-stages", "Owner": "platform-team", "Service": "queue", "Team": "video"}
+	wantTags := map[string]string{"Project": "AI-Product-Manager", "DeploymentModel": "single-system-fleet-stages", "Owner": "platform-team", "Service": "queue", "Team": "video", "reconcile:owner": "bp"}
 	if diff := cmp.Diff(wantTags, s.Tags); diff != "" {
 		t.Errorf("tags:\n%s", diff)
 	}

@@ -43,6 +43,9 @@ func (p *platform) stack(name, service, description string) *stack {
 
 func (p *platform) tags(service string) map[string]string {
 	tags := map[string]string{
+		// The mark that outlives the stack on what is kept: it says what may be
+		// imported again. It is the same for ever.
+		plan.OwnerTag:     p.Name,
 		"Project":         "AI-Product-Manager",
 		"DeploymentModel": "single-system-fleet-stages",
 		"Service":         service,

@@ -186,6 +186,9 @@ func (e *Engine) keeps(s *Stack, t *Task, r *StackResource) bool {
 		}
 	}
 	fresh := op.Phase == phaseCreateRollback || op.Phase == phaseRollbackCleanup
+	if fresh && r.Imported && r.Fresh {
+		return true // it did not come with the operation
+	}
 	switch policy {
 	case "Retain":
 		return !(fresh && (op.RetainExcept || s.Deployed.RetainExcept))

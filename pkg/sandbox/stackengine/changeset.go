@@ -67,7 +67,7 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	for _, r := range in.ResourcesToImport {
 		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
 	}
-	if err := e.fill(s, cs, next, fresh, !deref(in.DisableValidation)); err != nil {
+	if err := e.fill(ctx, s, cs, next, fresh, !deref(in.DisableValidation)); err != nil {
 		return nil, err
 	}
 	if e.State.Stacks[s.ID] == nil {
@@ -134,7 +134,7 @@ func (e *Engine) sameChangeSet(have *ChangeSet, in *cloudformation.CreateChangeS
 }
 
 // fill computes what the change set announces, or why it fails.
-func (e *Engine) fill(s *Stack, cs *ChangeSet, next *program, fresh, validate bool) error {
+func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *program, fresh, validate bool) error {
 	var old *program
 	if !fresh {
 		var err error
@@ -151,9 +151,16 @@ func (e *Engine) fill(s *Stack, cs *ChangeSet, next *program, fresh, validate bo
 		return err
 	}
 	cs.Changes = changes
-	e.markImports(s, cs)
+	e.markImports(ctx, cs)
+	if cs.Type == "IMPORT" {
+		if err := e.checkImport(s, cs, old, next, fresh); err != nil {
+			return err
+		}
+	}
+	cs.Failed = e.importFails(ctx, cs, next)
 	failed := s.Status == "CREATE_FAILED" || s.Status == "UPDATE_FAILED"
 	switch {
+	case cs.Failed != "":
 	case len(changes) == 0 && !other && !failed && len(next.t.Transforms) > 0:
 		cs.Failed = noChangesMacro
 	case len(changes) == 0 && !other && !failed:
@@ -170,7 +177,7 @@ func (e *Engine) fill(s *Stack, cs *ChangeSet, next *program, fresh, validate bo
 }
 
 // markImports turns additions into imports where a resource is taken over.
-func (e *Engine) markImports(s *Stack, cs *ChangeSet) {
+func (e *Engine) markImports(ctx context.Context, cs *ChangeSet) {
 	probe := &Stack{Op: &Operation{Import: cs.Import, ImportAny: cs.ImportAny}}
 	for i := range cs.Changes {
 		c := &cs.Changes[i]
@@ -178,7 +185,7 @@ func (e *Engine) markImports(s *Stack, cs *ChangeSet) {
 			continue
 		}
 		props, _ := decode([]byte(c.After))["Properties"].(map[string]any)
-		item, ok := e.importable(probe, &StackResource{LogicalID: c.LogicalID, Type: c.Type, Properties: compact(props)})
+		item, ok := e.importable(ctx, probe, &StackResource{LogicalID: c.LogicalID, Type: c.Type, Properties: compact(props)})
 		if ok {
 			c.Action, c.PhysicalID = "Import", item.PhysicalID
 		}

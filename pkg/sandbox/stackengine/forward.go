@@ -125,8 +125,8 @@ func (e *Engine) startCreate(ctx context.Context, s *Stack, t *Task, r *StackRes
 	r.Serial = s.Serial
 	r.Fresh = true
 	s.Resources[t.Logical] = r
-	if item, ok := e.importable(s, r); ok {
-		e.startImport(s, t, r, item, at)
+	if item, ok := e.importable(ctx, s, r); ok {
+		e.startImport(ctx, s, t, r, item, at)
 		return
 	}
 	if p, err := e.program(s); err == nil {
@@ -149,7 +149,7 @@ func (e *Engine) startCreate(ctx context.Context, s *Stack, t *Task, r *StackRes
 func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, next *StackResource, at time.Time) {
 	next.PhysicalID, next.Attributes, next.Serial = r.PhysicalID, r.Attributes, r.Serial
 	next.Status, next.Reason, next.Updated = r.Status, r.Reason, r.Updated
-	next.Fresh, next.Before = r.Fresh, r.Before
+	next.Fresh, next.Imported, next.Before = r.Fresh, r.Imported, r.Before
 	next.DriftState, next.DriftTime = r.DriftState, r.DriftTime
 	// A failed in-place update may have reached the handler: it is done again.
 	kind := changeOf(r, next)

@@ -93,6 +93,9 @@ type StackResource struct {
 	Awaits *Awaited `json:"awaits,omitempty"` // signals, while it is created
 	// Fresh tells that the running or failed operation made it.
 	Fresh bool `json:"fresh,omitempty"`
+	// Imported tells that it was there before: taking it back out of the stack
+	// leaves it.
+	Imported bool `json:"imported,omitempty"`
 	// Before is what the running or failed operation found, when it touched it.
 	Before *StackResource `json:"before,omitempty"`
 

@@ -68,8 +68,39 @@ func (c *computation) versionDrift(st *stackState, id string, r cfn.Resource, na
 	if !ok || g.LaunchTemplateVersion == "" || g.LaunchTemplateVersion == strconv.FormatInt(lt.LatestVersion, 10) {
 		return
 	}
+	_, err := strconv.ParseInt(g.LaunchTemplateVersion, 10, 64)
+	if pinned := err == nil; pinned && newerByHand(st, g.LaunchTemplate, lt) {
+		return
+	}
 	c.hand(st, id, r, name, "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification.Version",
 		g.LaunchTemplateVersion, strconv.FormatInt(lt.LatestVersion, 10))
+}
+
+// newerByHand tells whether the launch template's newest version is none that
+// the stack made, so that the group is right to run another one.
+func newerByHand(st *stackState, name string, lt LiveLaunchTemplate) bool {
+	for _, r := range st.after.Resources {
+		if n, _ := r.Properties["LaunchTemplateName"].(string); r.Type == typeLaunchTemplate && n == name && len(versionEdits(r, lt)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// versionEdit is a difference between a launch template's newest version and
+// what was deployed.
+type versionEdit struct{ property, live, deployed string }
+
+func versionEdits(r cfn.Resource, lt LiveLaunchTemplate) []versionEdit {
+	var out []versionEdit
+	data, _ := r.Properties["LaunchTemplateData"].(map[string]any)
+	if want, _ := data["ImageId"].(string); want != "" && want != lt.ImageID {
+		out = append(out, versionEdit{"ImageId", lt.ImageID, want})
+	}
+	if want, _ := data["InstanceType"].(string); want != lt.InstanceType {
+		out = append(out, versionEdit{"InstanceType", lt.InstanceType, want})
+	}
+	return out
 }
 
 func (c *computation) launchTemplateDrift(st *stackState, id string, r cfn.Resource) {
@@ -78,12 +109,8 @@ func (c *computation) launchTemplateDrift(st *stackState, id string, r cfn.Resou
 	if !ok {
 		return
 	}
-	data, _ := r.Properties["LaunchTemplateData"].(map[string]any)
-	if want, _ := data["ImageId"].(string); want != "" && want != lt.ImageID {
-		c.hand(st, id, r, name, "LaunchTemplateData.ImageId", lt.ImageID, want)
-	}
-	if want, _ := data["InstanceType"].(string); want != lt.InstanceType {
-		c.hand(st, id, r, name, "LaunchTemplateData.InstanceType", lt.InstanceType, want)
+	for _, e := range versionEdits(r, lt) {
+		c.hand(st, id, r, name, "LaunchTemplateData."+e.property, e.live, e.deployed)
 	}
 }
 

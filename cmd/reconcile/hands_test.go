@@ -146,3 +146,19 @@ func (r *rig) parameter(name string) (value string) {
 	})
 	return value
 }
+
+// outputOf is an output of a stack.
+func outputOf(ctx context.Context, t testing.TB, cfg aws.Config, stack, output string) string {
+	t.Helper()
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range out.Stacks[0].Outputs {
+		if *o.OutputKey == output {
+			return *o.OutputValue
+		}
+	}
+	t.Fatalf("stack %s has no output %s", stack, output)
+	return ""
+}

@@ -313,10 +313,14 @@ func decodeTemplates(templates *node, set *Set) error {
 		if err := strict(raw, &w); err != nil {
 			return err
 		}
+		positions := map[string]Source{}
+		for _, m := range item.members {
+			positions[m.key] = m.at
+		}
 		set.Templates = append(set.Templates, FleetTemplate{
 			Slug: w.Slug, DisplayName: w.Name, AllowedInstanceTypes: w.Types, MaxSize: w.MaxSize,
 			WarmupSeconds: or(w.Warmup, 300), BacklogTarget: or(w.Backlog, 2), ScaleToZeroMinutes: or(w.ZeroAfter, 15),
-			Source: item.at,
+			Source: item.at, Positions: positions,
 		})
 	}
 	return nil

@@ -106,8 +106,12 @@ func (l *loader) checkParameters(s *Stack, t *template) {
 			meant = append(meant, nearest(name, sortedKeys(t.parameters)))
 			l.issues.suggest(s.At(path), path, "stack-parameter", fmt.Sprintf("is no parameter of %s", s.Template), orList(didYouMean(name, sortedKeys(t.parameters)), "parameters", sortedKeys(t.parameters)))
 		}
-		if v := s.Parameters[name]; v.Stack == s.Name {
+		switch v := s.Parameters[name]; {
+		case v.Stack == s.Name:
 			l.issues.add(s.At(path), path, "stack-cycle", "is an output of the stack itself")
+		case t.hidden[name] && v.Stack == "" && v.Value != "":
+			l.issues.suggest(s.At(path), path, "stack-secret",
+				fmt.Sprintf("is the value of a NoEcho parameter of %s, which would stand in git and in every plan", s.Template), secretHint)
 		}
 	}
 	for _, name := range sortedKeys(t.parameters) {

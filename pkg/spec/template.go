@@ -18,6 +18,7 @@ const (
 type template struct {
 	body       json.RawMessage
 	parameters map[string]bool // whether each has a Default
+	hidden     map[string]bool // those that are NoEcho
 	outputs    []string
 	iam        string // logical id of an IAM resource, if any
 	namedIAM   string // logical id of one with a name of its own
@@ -124,7 +125,7 @@ var logicalID = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
 // every resource has a type. What is in the resources is judged against AWS's
 // schemas elsewhere.
 func (l *loader) checkTemplate(root *node) *template {
-	t := &template{parameters: map[string]bool{}}
+	t := &template{parameters: map[string]bool{}, hidden: map[string]bool{}}
 	if root.kind != nodeObject {
 		l.issues.add(root.at, "", "template-body", "is no template: it is "+root.kind.String())
 		return t
@@ -143,7 +144,7 @@ func (l *loader) checkTemplate(root *node) *template {
 		each func(m *member)
 	}{
 		{"Resources", maxResources, func(m *member) { l.checkResource(t, m) }},
-		{"Parameters", maxParameters, func(m *member) { t.parameters[m.key] = m.value.get("Default") != nil }},
+		{"Parameters", maxParameters, func(m *member) { l.checkParameter(t, m) }},
 		{"Outputs", maxOutputs, func(m *member) { t.outputs = append(t.outputs, m.key) }},
 	} {
 		if section.name != "Resources" || !misspelt {
@@ -190,6 +191,19 @@ func (l *loader) checkSection(root *node, name string, most int, each func(*memb
 		each(m)
 	}
 }
+
+// checkParameter remembers a parameter, and refuses a secret that is written
+// down as its default.
+func (l *loader) checkParameter(t *template, m *member) {
+	t.parameters[m.key] = m.value.get("Default") != nil
+	t.hidden[m.key] = strings.EqualFold(m.value.scalar("NoEcho"), "true")
+	if v := m.value.scalar("Default"); t.hidden[m.key] && v != "" && !strings.HasPrefix(v, "{{resolve:") {
+		l.issues.suggest(m.value.get("Default").at, "Parameters."+m.key+".Default", "stack-secret",
+			"is the value of a NoEcho parameter, which would stand in git and in every plan", secretHint)
+	}
+}
+
+const secretHint = "keep it in Secrets Manager, and write {{resolve:secretsmanager:NAME}} where the template needs it"
 
 func (l *loader) checkResource(t *template, m *member) {
 	path := "Resources." + m.key

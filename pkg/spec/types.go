@@ -173,6 +173,16 @@ type FleetTemplate struct {
 	BacklogTarget        int
 	ScaleToZeroMinutes   int
 	Source               Source
+	// Positions of its fields by their names in the file; read through At.
+	Positions map[string]Source
+}
+
+// At is the place of a field, "max_size", or of the whole entry.
+func (t FleetTemplate) At(field string) Source {
+	if s, ok := t.Positions[field]; ok {
+		return s
+	}
+	return t.Source
 }
 
 // Bundle is a set of assets that a fleet installs.

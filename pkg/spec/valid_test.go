@@ -63,6 +63,9 @@ func dump(t *testing.T, set spec.Set) string {
 	t.Helper()
 	set.Digest = ""
 	set.Platform.Positions = nil
+	for i := range set.Templates {
+		set.Templates[i].Positions = nil
+	}
 	for i := range set.Fleets {
 		set.Fleets[i].Positions = nil
 	}
@@ -108,6 +111,8 @@ func TestPositions(t *testing.T) {
 		{"an absent section", load("minimal.txtar").Platform.At("spec.database.multiAZ"), spec.Source{File: "specs/platform.yaml", Line: 4, Column: 1}},
 		{"a second document", yaml.Stacks[1].Source, spec.Source{File: "specs/stacks/queue.yaml", Line: 17, Column: 1}},
 		{"a map's value", yaml.Stacks[0].At("spec.parameters.Topic.output"), spec.Source{File: "specs/stacks/queue.yaml", Line: 12, Column: 38}},
+		{"a fleet template's field", yaml.Templates[0].At("max_size"), spec.Source{File: "specs/fleet-templates.json", Line: 1, Column: 118}},
+		{"a fleet template's default", yaml.Templates[0].At("colour"), yaml.Templates[0].Source},
 		{"CUE: a scalar", cue.Platform.At("spec.account"), spec.Source{File: "specs/all.cue", Line: 15, Column: 12}},
 		{"CUE: an item", cue.Platform.At("spec.network.availabilityZones[1]"), spec.Source{File: "specs/all.cue", Line: 18, Column: 46}},
 		{"CUE: from a definition", cue.Fleets[0].At("spec.template"), spec.Source{File: "specs/all.cue", Line: 29, Column: 13}},

@@ -46,7 +46,7 @@ func (f fleet) alarms(s *stack) {
 		missing: missingIsFine,
 		actions: list{cfn.StackOutput(f.gpuShared(), "ScaleToZeroTopicArn")},
 	}.resource())
-	s.Sources["QueueEmpty"] = f.template.Source
+	s.Sources["QueueEmpty"] = f.template.At("scale_to_zero_minutes")
 
 	a = own("QueueDepth")
 	a.name, a.description = tier("p3", "queue-deep"), "At least 10 jobs wait."

@@ -180,8 +180,8 @@ func (f fleet) group(s *stack) {
 			"AutoScalingScheduledAction": props{"IgnoreUnmodifiedGroupSizeProperties": true},
 		},
 	})
-	s.Sources["Group.Properties.MaxSize"] = f.template.Source
-	s.Sources["Group.Properties.DefaultInstanceWarmup"] = f.template.Source
+	s.Sources["Group.Properties.MaxSize"] = f.template.At("max_size")
+	s.Sources["Group.Properties.DefaultInstanceWarmup"] = f.template.At("warmup_seconds")
 	s.cause("spec.template", "Group")
 	types := "Group.Properties.MixedInstancesPolicy.LaunchTemplate.Overrides"
 	s.cause("spec.instanceTypes", types)
@@ -247,5 +247,5 @@ func (f fleet) scaling(s *stack) {
 			}},
 		},
 	}})
-	s.Sources["Backlog"] = f.template.Source
+	s.Sources["Backlog"] = f.template.At("backlog_target")
 }

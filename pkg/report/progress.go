@@ -105,7 +105,7 @@ func (p *Progress) Close() {
 		if p.o.Told {
 			p.failed = nil
 		}
-		p.write(p.region.erase(p.o.Columns()) + lines(p.failed))
+		p.write(p.region.erase(p.columns()) + lines(p.failed))
 	}
 }
 

@@ -182,6 +182,22 @@ func TestTerminalProgress(t *testing.T) {
 	golden(t, "terminal.txt", strings.Join(shots, "\n"))
 }
 
+// A terminal of a container or of CI often has no size.
+func TestTerminalProgressWithoutASize(t *testing.T) {
+	show := func(columns int) string {
+		var b bytes.Buffer
+		p := NewProgress(&b, ProgressOptions{Terminal: true, Every: -1, Now: clock(), Plan: first(), Columns: func() int { return columns }})
+		for _, e := range story() {
+			p.Observe(e)
+		}
+		p.Close()
+		return b.String()
+	}
+	if diff := cmp.Diff(show(80), show(0)); diff != "" {
+		t.Errorf("without a size it is not as with 80 columns (-80 +none):\n%s", diff)
+	}
+}
+
 func TestTerminalProgressFitsAnyWidth(t *testing.T) {
 	for _, columns := range []int{1, 8, 20, 60, 300} {
 		var b bytes.Buffer

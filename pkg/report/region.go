@@ -51,9 +51,17 @@ func (p *Progress) tallest() int {
 	return tallest
 }
 
+// columns is the width to draw in: 80 where the terminal does not tell its size.
+func (p *Progress) columns() int {
+	if n := p.o.Columns(); n > 0 {
+		return max(8, n)
+	}
+	return 80
+}
+
 // draw writes lines that stay, and the region below them anew.
 func (p *Progress) draw(stay []string) {
-	columns := max(8, p.o.Columns())
+	columns := p.columns()
 	p.write(p.region.erase(columns) + lines(stay) + p.region.show(p.live(columns), columns))
 }
 

@@ -37,6 +37,9 @@ func (f *fake) carryOut(r Request, a *Response) {
 		arn := s.ID + "/" + r.Create.Name
 		s.sets[arn] = *r.Create
 		a.ChangeSet = &ChangeSet{ARN: arn, StackID: s.ID, Changes: announce(s.Template, r.Create.Template)}
+		if len(r.Create.Imports) > 0 {
+			f.imports(r, a)
+		}
 		a.ChangeSet.Empty = s.Template != nil && same(*s.Template, r.Create.Template)
 	case OpExecuteChangeSet:
 		f.changed(r, s.Name)
@@ -47,7 +50,10 @@ func (f *fake) carryOut(r Request, a *Response) {
 		}
 		clear(s.sets)
 		running, done := "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"
-		if in.New {
+		switch {
+		case len(in.Imports) > 0:
+			running, done = "IMPORT_IN_PROGRESS", "IMPORT_COMPLETE"
+		case in.New:
 			running, done = "CREATE_IN_PROGRESS", "CREATE_COMPLETE"
 		}
 		s.Description = in.Template.Description
@@ -70,6 +76,26 @@ func (f *fake) carryOut(r Request, a *Response) {
 		s.Protected = r.Protect
 	default:
 		f.carryOutDirect(r, a)
+	}
+}
+
+// imports announces imports; AWS refuses one that does anything else.
+func (f *fake) imports(r Request, a *Response) {
+	in := *r.Create
+	if len(in.Tags) > 0 || in.New && len(in.Template.Outputs) > 0 {
+		a.Err = &Failure{Code: "ValidationError", Message: "As part of the import operation, you cannot modify or add [Outputs, Tags]"}
+		return
+	}
+	named := map[string]bool{}
+	for _, i := range in.Imports {
+		named[i.Resource] = true
+	}
+	for i, c := range a.ChangeSet.Changes {
+		if c.Action != "Add" || !named[c.Resource] {
+			a.Err = &Failure{Code: "ValidationError", Message: "Resources [" + c.Resource + "] is missing from ResourceToImport list"}
+			return
+		}
+		a.ChangeSet.Changes[i].Action = "Import"
 	}
 }
 

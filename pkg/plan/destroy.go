@@ -347,25 +347,35 @@ func (c *computation) readers(name string, sel Selection, all map[string]*doomed
 	return after, true
 }
 
-// keptNote lists what survives.
+// keptNote lists what survives: what a later apply imports, and what it cannot
+// find again.
 func (c *computation) keptNote(all map[string]*doomed) {
-	var kept []string
+	var named, unnamed []string
 	for _, name := range sortedKeys(all) {
 		if s := c.steps[ID(KindStack, name)]; s != nil {
 			for _, ch := range s.Changes {
-				if ch.Retained {
-					kept = append(kept, name+"/"+ch.Resource)
+				if !ch.Retained {
+					continue
+				}
+				if _, ok := nameOf(all[name].live.Template.Resources[ch.Resource]); ok {
+					named = append(named, name+"/"+ch.Resource)
+				} else {
+					unnamed = append(unnamed, name+"/"+ch.Resource)
 				}
 			}
 		}
 	}
-	if len(kept) > 0 {
-		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform,
-			Message: fmt.Sprintf("%s kept, with their data, and in the way of a later apply until they are deleted or imported: %s",
-				count(len(kept), "resource"), strings.Join(kept, ", "))})
+	note := func(format string, args ...any) {
+		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform, Message: fmt.Sprintf(format, args...)})
+	}
+	if len(named) > 0 {
+		note("%s kept with all data; a later apply imports what is kept: %s", count(len(named), "resource"), strings.Join(named, ", "))
+	}
+	if len(unnamed) > 0 {
+		note("%s kept with all data, and with the cost, under generated names: a later apply makes new ones beside them, and AWS does not delete a network that they are in: %s",
+			count(len(unnamed), "resource"), strings.Join(unnamed, ", "))
 	}
 	if len(all) > 0 {
-		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform,
-			Message: "log groups and container images that no stack holds are kept, and so are parameters that somebody else created"})
+		note("log groups and container images that no stack holds are kept, and so are parameters that somebody else created")
 	}
 }

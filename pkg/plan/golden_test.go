@@ -171,4 +171,5 @@ func overlay(l *plan.Live, over plan.Live) {
 	maps.Copy(l.Images, over.Images)
 	maps.Copy(l.Objects, over.Objects)
 	maps.Copy(l.Certificates, over.Certificates)
+	l.Named, l.Remains = over.Named, over.Remains
 }

@@ -31,6 +31,12 @@ func (c *computation) look(st *stackState, ids []string) found {
 	f := found{named: map[string]LiveNamed{}}
 	for _, id := range ids {
 		live, importable, p := c.taken(st, id)
+		if _, stays := st.before.Resources[id]; importable && stays && st.mode == modeUpdate {
+			importable, p = false, &problem{code: "name-taken", target: st.spec.Name + "/" + id,
+				reason: fmt.Sprintf("%s cannot be replaced by one with the new name: %s exists, kept by an earlier life of the stack, and an import cannot replace. Take %s out of the specs for one apply; put back, it is imported",
+					id, live.ID, id),
+				command: "reconcile plan --stack " + st.spec.Name}
+		}
 		switch {
 		case importable:
 			f.imports = append(f.imports, id)
@@ -276,17 +282,14 @@ func (c *computation) aside(st *stackState, f found) {
 	case len(kept) > 0:
 		finding.Message = fmt.Sprintf("stack %s makes new ones of what its earlier life kept under generated names, which an import cannot take. The old ones stay beside them with their data and their cost, until somebody moves the data and deletes them: %s",
 			st.spec.Name, strings.Join(kept, ", "))
+		if list := sortedKeys(makers); len(list) == 1 {
+			finding.Command = "aws cloudformation list-stack-resources --stack-name " + list[0]
+		}
 	case told || len(ids) == 0:
 		return
 	default:
-		finding.Message = fmt.Sprintf("stack %s makes %s anew: if its earlier life kept some of them, they have generated names, are not found and stay beside the new ones with their data and their cost",
+		finding.Message = fmt.Sprintf("stack %s makes new ones of %s. What its earlier life kept of them has generated names and is not found; it stays beside them with its data and its cost",
 			st.spec.Name, strings.Join(ids, ", "))
-	}
-	for maker := range makers {
-		finding.Command = "aws cloudformation list-stack-resources --stack-name " + maker
-		if len(makers) > 1 {
-			finding.Command = ""
-		}
 	}
 	c.find(finding)
 }

@@ -111,7 +111,7 @@ func (c *computation) taken(st *stackState, id string) (live LiveNamed, importab
 	case !live.Exists, live.Stack == st.spec.Name:
 		return live, false, nil
 	case live.Elsewhere != "":
-		p.reason = fmt.Sprintf("%s cannot be created: the name is taken in %s; give the Platform another name", what, live.Elsewhere)
+		p.reason = fmt.Sprintf("%s cannot be created: the name is taken in %s; the specs need another one", what, live.Elsewhere)
 		if n.Type == TypeBucket {
 			p.command = "aws s3api head-bucket --bucket " + n.Name
 		}
@@ -124,7 +124,9 @@ func (c *computation) taken(st *stackState, id string) (live LiveNamed, importab
 		p.command = "aws cloudformation describe-stacks --stack-name " + live.Stack
 	case !retained(r.DeletionPolicy):
 		p.reason = what + " cannot be created: it exists already and belongs to no stack; delete it if nobody needs it"
-		p.command = fmt.Sprintf(t.remove, n.Name)
+		if live.Owner == owner {
+			p.command = fmt.Sprintf(t.remove, n.Name)
+		}
 	case live.Owner != owner:
 		p.reason, p.command = unmarked(t, n, live, owner, what)
 	default:
@@ -142,7 +144,7 @@ func unmarked(t namedType, n NamedResource, live LiveNamed, owner, what string) 
 	if live.Owner != "" {
 		return fmt.Sprintf("%s cannot be created: it exists and belongs to platform %q", what, live.Owner), fmt.Sprintf(t.look, n.Name)
 	}
-	reason = fmt.Sprintf("%s cannot be created: it exists, belongs to no stack and does not carry this platform's mark, the tag %s=%s. If it is this platform's, give it the mark and the next plan imports it; if not, it stays as it is and the Platform needs another name",
+	reason = fmt.Sprintf("%s cannot be created: it exists, belongs to no stack and does not carry this platform's mark, the tag %s=%s. If it is this platform's, give it the mark and the next plan imports it; if not, it stays as it is and the specs need another name",
 		what, OwnerTag, owner)
 	if t.mark == "" || n.Type == TypeBucket && live.Tagged { // put-bucket-tagging replaces all tags
 		return reason, fmt.Sprintf(t.look, n.Name)
@@ -156,21 +158,21 @@ func (c *computation) takenGroup(st *stackState, r cfn.Resource) *problem {
 	if live, there := c.l.Stacks[st.spec.Name]; there && live.Status != "DELETE_COMPLETE" {
 		return nil
 	}
-	var name, remove string
+	var name, command string
 	there := false
 	switch r.Type {
 	case typeGroup:
 		name, _ = groupName(r)
 		_, there = c.l.Groups[name]
-		remove = "aws autoscaling delete-auto-scaling-group --auto-scaling-group-name " + name
+		command = "aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names " + name
 	case typeLaunchTemplate:
 		name, _ = r.Properties["LaunchTemplateName"].(string)
 		_, there = c.l.LaunchTemplates[name]
-		remove = "aws ec2 delete-launch-template --launch-template-name " + name
+		command = "aws ec2 describe-launch-templates --launch-template-names " + name
 	}
 	if !there || name == "" {
 		return nil
 	}
-	return &problem{code: "name-taken", target: name, command: remove,
+	return &problem{code: "name-taken", target: name, command: command,
 		reason: fmt.Sprintf("%s %s cannot be created: it exists already and is not of this stack; delete it if nobody needs it", kindOf(r.Type), name)}
 }

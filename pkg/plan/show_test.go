@@ -12,7 +12,7 @@ import (
 // bodies, fingerprints and digests.
 func show(p plan.Plan) string {
 	var b strings.Builder
-	symbol := map[plan.Action]string{plan.ActionCreate: "+", plan.ActionUpdate: "~", plan.ActionReplace: "+/-", plan.ActionDelete: "-"}
+	symbol := map[plan.Action]string{plan.ActionCreate: "+", plan.ActionUpdate: "~", plan.ActionReplace: "+/-", plan.ActionDelete: "-", plan.ActionImport: ">"}
 	for _, s := range p.Steps {
 		fmt.Fprintf(&b, "%s %s", s.Action, s.ID)
 		for i, n := range s.Needs {
@@ -41,6 +41,16 @@ func show(p plan.Plan) string {
 		if s.Body.Stack != nil && s.Body.Stack.Capacity != nil {
 			line("capacity", fmt.Sprintf("%+v", s.Body.Stack.Capacity))
 		}
+		if s.Body.Stack != nil && s.Action == plan.ActionImport {
+			for _, i := range s.Body.Stack.Imports {
+				line("import", fmt.Sprintf("%s %s %v", i.Resource, i.Type, i.Identifier))
+			}
+			template, err := json.Marshal(s.Body.Stack.Template)
+			if err != nil {
+				template = []byte(err.Error())
+			}
+			line("template", string(template))
+		}
 		line("risk", s.Risk)
 		line("reason", s.Reason)
 		for _, ch := range s.Changes {
@@ -57,6 +67,9 @@ func show(p plan.Plan) string {
 		}
 	}
 	s := p.Summary
+	if s.Import > 0 {
+		fmt.Fprintf(&b, "= %d to import\n", s.Import)
+	}
 	fmt.Fprintf(&b, "= %d to add, %d to change, %d to destroy; %d replaced, %d by hand, %d blocked\n", s.Add, s.Change, s.Destroy, s.Replace, s.Drift, s.Blocked)
 	return b.String()
 }

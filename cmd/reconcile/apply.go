@@ -118,7 +118,7 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 		return nil
 	}
 	if !yes {
-		if err := g.ask(p, options); err != nil {
+		if err := g.ask(ctx, p, options); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func resultExit(r apply.Result) error {
 }
 
 // ask prompts on a terminal. Elsewhere only --yes lets a plan run.
-func (g *global) ask(p plan.Plan, options apply.Options) error {
+func (g *global) ask(ctx context.Context, p plan.Plan, options apply.Options) error {
 	if !terminal(g.in) || g.output != "text" {
 		return failWith(exitRefused, "no terminal to ask on; read the plan, then add --yes")
 	}
@@ -182,7 +182,11 @@ func (g *global) ask(p plan.Plan, options apply.Options) error {
 		what = "this step"
 	}
 	fmt.Fprintf(g.err, "\nDo %s? Only 'yes' is taken: ", what)
-	line, err := bufio.NewReader(g.in).ReadString('\n')
+	line, err := g.readLine(ctx)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(g.err)
+		return failWith(exitInterrupted, "interrupted; nothing was changed")
+	}
 	if err != nil || strings.TrimSpace(line) != "yes" {
 		if err != nil {
 			fmt.Fprintln(g.err)
@@ -198,4 +202,24 @@ func (g *global) progressTo() io.Writer {
 		return g.out
 	}
 	return g.err
+}
+
+// readLine reads an answer, or ends with the context: a read from a terminal
+// cannot be taken back, so it is left alone when the program ends.
+func (g *global) readLine(ctx context.Context) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(g.in).ReadString('\n')
+		read <- answer{line, err}
+	}()
+	select {
+	case a := <-read:
+		return a.line, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }

@@ -33,6 +33,7 @@ func TestHandEditsShow(t *testing.T) {
 		t.Errorf("drift: %+v", p.Drift)
 	}
 	r.want(0, "plan -o markdown", "MaxSize")
+	r.want(0, "status", "out-of-sync", "2 settings edited by hand")
 	r.want(0, "apply --yes")
 }
 
@@ -104,7 +105,7 @@ func TestForeignStack(t *testing.T) {
 			})
 			r.want(4, "plan", "bp-cicd", "never touched")
 			r.want(4, "apply --yes", "never touched")
-			r.want(4, "status", "never touched")
+			r.want(4, "status", "never touched", "bp-network", "absent")
 			r.want(4, "apply --yes --stack bp-cicd", "never touched")
 			r.want(0, "destroy --yes --allow-destroy", "Nothing is left to destroy")
 			if got := r.template("bp-cicd"); got != template {

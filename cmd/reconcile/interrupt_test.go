@@ -28,7 +28,7 @@ type place struct {
 func newPlace(t *testing.T) place {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "specs"), os.DirFS("../../specs")); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "specs"), os.DirFS("testdata/specs")); err != nil {
 		t.Fatal(err)
 	}
 	return place{t, dir}

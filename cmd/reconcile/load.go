@@ -45,8 +45,14 @@ func (g *global) validated(ctx context.Context) (spec.Set, plan.Desired, error) 
 	if err != nil {
 		return set, desired, fmt.Errorf("render: %w", err)
 	}
-	if problems := stacks.Check(desired); len(problems) > 0 {
-		return set, desired, asIssues(problems)
+	issues := asIssues(stacks.Check(desired))
+	for _, n := range desired.Notes {
+		if n.Severity == plan.SeverityError {
+			issues = append(issues, spec.Issue{File: n.Source.File, Line: n.Source.Line, Column: n.Source.Column, Path: n.Target, Rule: n.Code, Message: n.Message})
+		}
+	}
+	if len(issues) > 0 {
+		return set, desired, issues
 	}
 	return set, desired, nil
 }

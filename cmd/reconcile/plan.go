@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -82,7 +83,7 @@ call of any kind: no change set, no upload.`,
 // wait it first waits for what earlier runs left at work. Beside the given
 // consents count those that the specs carry, which come back.
 func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
-	_, desired, err := g.load(ctx)
+	set, desired, err := g.load(ctx)
 	if err != nil {
 		return plan.Plan{}, nil, nil, err
 	}
@@ -105,6 +106,12 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 		return plan.Plan{}, s, nil, err
 	}
 	desired, carried := plan.Consents(desired, time.Now())
+	desired.Notes = append(desired.Notes, plan.ExpiredExceptions(set.Platform, time.Now())...)
+	if set.Platform.Requires != "" && g.release == "" {
+		desired.Notes = append(desired.Notes, plan.Finding{Severity: plan.SeverityWarning, Code: "requires-unchecked", Target: set.Platform.Name,
+			Source:  set.Platform.At("spec.requires"),
+			Message: fmt.Sprintf("the specs require %s and this build (%s) is no release: nothing was compared", set.Platform.Requires, version())})
+	}
 	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: slices.Concat(approve, carried)})
 	return p, s, carried, err
 }

@@ -32,7 +32,7 @@ type rig struct {
 func newRig(t testing.TB, specs string) *rig {
 	t.Helper()
 	if specs == "" {
-		specs = filepath.Join("..", "..", "specs")
+		specs = filepath.Join("testdata", "specs")
 	}
 	r := &rig{t: t, dir: t.TempDir()}
 	if err := os.CopyFS(filepath.Join(r.dir, "specs"), os.DirFS(specs)); err != nil {
@@ -65,7 +65,7 @@ var deployedState = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	specs, err := filepath.Abs("../../specs")
+	specs, err := filepath.Abs("testdata/specs")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -92,6 +93,9 @@ func (g *global) check(cmd *cobra.Command) error {
 		if !contains(f.may, f.value) {
 			return fmt.Errorf("--%s %q: want %s", f.name, f.value, strings.Join(f.may, ", "))
 		}
+	}
+	if cmd.Flags().Changed("sandbox") && g.sandbox == "" {
+		return errors.New("--sandbox= names no file, and AWS is not what you asked for; write --sandbox or --sandbox=FILE")
 	}
 	if file := os.Getenv(sandboxEnv); file != "" && !cmd.Flags().Changed("sandbox") {
 		g.sandbox = file

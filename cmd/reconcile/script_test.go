@@ -25,7 +25,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, params)
 }
 
-// scriptParams is how every script runs: a copy of the shipped specs in an
+// scriptParams is how every script runs: a copy of testdata/specs, the specs as
+// they were shipped, so that no test depends on what a user edits in specs/; in an
 // empty folder, no terminal, no way to reach AWS.
 func scriptParams(t *testing.T) testscript.Params {
 	t.Helper()
@@ -44,7 +45,7 @@ func scriptParams(t *testing.T) testscript.Params {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("AWS_CONFIG_FILE", filepath.Join(env.WorkDir, "no-aws-config"))
 			env.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(env.WorkDir, "no-aws-credentials"))
-			return os.CopyFS(filepath.Join(env.WorkDir, "specs"), os.DirFS(filepath.Join(repository, "specs")))
+			return os.CopyFS(filepath.Join(env.WorkDir, "specs"), os.DirFS(filepath.Join(repository, "cmd", "reconcile", "testdata", "specs")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": expectCode, "replace": replaceInFile,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,8 @@ live, in-service and largest capacity. Reading only.`,
 			if err != nil {
 				return err
 			}
-			if _, err := plan.Reads(desired, sel.selection()); err != nil {
+			stacks, fleets, err := plan.Selected(desired, sel.selection())
+			if err != nil {
 				return err
 			}
 			s, err := g.open(ctx, desired.Target)
@@ -47,14 +49,19 @@ live, in-service and largest capacity. Reading only.`,
 			if err != nil {
 				return err
 			}
-			if err := planExit(p, false, false); err != nil {
-				return err
+			refused := planExit(p, false, false)
+			if status.Live.Account != desired.Target.Account {
+				return refused // what was read is somebody else's
 			}
+			desired.Stacks = slices.DeleteFunc(desired.Stacks, func(s plan.Stack) bool { return !stacks[s.Name] })
+			desired.Fleets = slices.DeleteFunc(desired.Fleets, func(f plan.Fleet) bool { return !fleets[f.ID] })
 			v := overview(desired, status, p)
 			if g.output == "json" {
-				return report.StatusJSON(g.out, v)
+				err = report.StatusJSON(g.out, v)
+			} else {
+				err = report.Status(g.out, v, g.style(g.out))
 			}
-			return report.Status(g.out, v, g.style(g.out))
+			return cmp.Or(err, refused)
 		},
 	}
 	sel.bind(cmd)
@@ -68,16 +75,52 @@ func overview(d plan.Desired, s cloud.Status, p plan.Plan) report.Overview {
 	for _, step := range p.Steps {
 		changed[step.Target] = true
 	}
+	refused := map[string]string{}
+	for _, f := range p.Findings {
+		if f.Severity == plan.SeverityError {
+			refused[f.Target] = f.Message
+		}
+	}
+	edits := map[string]int{}
+	for _, d := range p.Drift {
+		edits[d.Stack]++
+	}
 	health := map[string]report.Health{}
 	for _, want := range d.Stacks {
 		row := stackRow(want.Name, s, changed[want.Name])
+		if n := edits[want.Name]; n > 0 {
+			row.Sync, row.Reason = report.OutOfSync, cmp.Or(row.Reason, counted(n, "setting")+" edited by hand")
+		}
+		if why := refused[want.Name]; why != "" {
+			row.Sync, row.Health, row.Reason = report.OutOfSync, report.HealthUnknown, why
+		}
 		health[want.Name] = row.Health
 		v.Stacks = append(v.Stacks, row)
 	}
+	v.Stacks = append(v.Stacks, extras(d, s, p)...)
 	for _, f := range d.Fleets {
 		v.Fleets = append(v.Fleets, fleetRow(d, f, s.Live, changed, health[f.Stack]))
 	}
 	return v
+}
+
+// extras are the stacks that the plan would delete: deployed, in no spec.
+func extras(d plan.Desired, s cloud.Status, p plan.Plan) []report.StackStatus {
+	seen := map[string]bool{}
+	for _, want := range d.Stacks {
+		seen[want.Name] = true
+	}
+	var out []report.StackStatus
+	for _, step := range p.Steps {
+		if step.Kind == plan.KindStack && !seen[step.Target] {
+			seen[step.Target] = true
+			row := stackRow(step.Target, s, true)
+			row.Sync = report.Extra
+			out = append(out, row)
+		}
+	}
+	slices.SortFunc(out, func(a, b report.StackStatus) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }
 
 func stackRow(name string, s cloud.Status, changed bool) report.StackStatus {

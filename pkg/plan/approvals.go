@@ -28,12 +28,29 @@ func Consents(d Desired, now time.Time) (Desired, []Approval) {
 	return d, consents
 }
 
-func expired(a spec.Approval, now time.Time) bool {
-	if day, err := time.Parse(time.DateOnly, a.Expires); err == nil {
+func expired(a spec.Approval, now time.Time) bool { return past(a.Expires, now) }
+
+func past(expires string, now time.Time) bool {
+	if day, err := time.Parse(time.DateOnly, expires); err == nil {
 		return !now.Before(day.AddDate(0, 0, 1))
 	}
-	moment, err := time.Parse(time.RFC3339, a.Expires)
+	moment, err := time.Parse(time.RFC3339, expires)
 	return err != nil || !now.Before(moment)
+}
+
+// ExpiredExceptions warns of security exceptions whose day has passed. They
+// still hold: what is deployed must not change because a day passes.
+func ExpiredExceptions(p spec.Platform, now time.Time) []Finding {
+	var out []Finding
+	for i, e := range p.Exceptions {
+		if e.Expires == "" || !past(e.Expires, now) {
+			continue
+		}
+		out = append(out, Finding{Severity: SeverityWarning, Code: "exception-expired", Target: e.Rule,
+			Source:  p.At(fmt.Sprintf("spec.exceptions[%d]", i)),
+			Message: fmt.Sprintf("the exception %s expired on %s and still turns a security default off: remove it, or give it a new reason and day", e.Rule, e.Expires)})
+	}
+	return out
 }
 
 // idleApprovals tells of approvals in the specs that nothing needs, or needs

@@ -138,6 +138,10 @@ func (c *computation) refusals(st *stackState, ds []cfn.Difference) {
 			Source: st.spec.SourceOf(n.Resource, n.Paths[0])})
 	}
 	for _, d := range ds {
+		if why := backwards(d); why != "" {
+			c.find(Finding{Severity: SeverityError, Code: "one-way", Target: st.spec.Name + "/" + d.Resource, Message: why,
+				Source: st.spec.SourceOf(d.Resource, d.Path)})
+		}
 		if d.Type == "AWS::SecretsManager::Secret" && strings.HasPrefix(d.Path, "Properties.GenerateSecretString") {
 			c.find(Finding{Severity: SeverityError, Code: "secret-regenerated", Target: st.spec.Name + "/" + d.Resource,
 				Message: fmt.Sprintf("%s: a change of GenerateSecretString makes a new value, which nothing that uses the secret follows. Take it back; a secret is rotated by writing it", d.Resource),

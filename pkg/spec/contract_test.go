@@ -19,7 +19,7 @@ func TestContracts(t *testing.T) {
  "asset_s3_key":"assets/checkpoint/31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
  "original_filename":"sdxl.safetensors","target_path":"models/checkpoints/sdxl.safetensors","action":"copy"}]}`
 	config := `{"version":1,"template_slug":"gpu-default","instance_type":"g4dn.xlarge","ami_ssm_parameter":"/bp/ami/fleets/staging/gpu-default","enabled":true}`
-	templates, err := os.ReadFile("../../specs/fleet-templates.json")
+	templates, err := os.ReadFile("../../cmd/reconcile/testdata/specs/fleet-templates.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // The specs of the repository are the present system's, with its values.
 func TestShipped(t *testing.T) {
-	set, err := spec.Load(context.Background(), spec.LoadOptions{Dir: "../../specs", Name: "specs"})
+	set, err := spec.Load(context.Background(), spec.LoadOptions{Dir: "../../cmd/reconcile/testdata/specs", Name: "specs"})
 	if err != nil {
 		t.Fatal(err)
 	}

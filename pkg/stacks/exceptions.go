@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"slices"
+	"strings"
 
 	"reconcile/pkg/plan"
 )
@@ -55,7 +56,7 @@ func (p *platform) exceptionNotes() []plan.Finding {
 		if !slices.Contains(Rules(), e.Rule) {
 			notes = append(notes, plan.Finding{
 				Severity: plan.SeverityError, Code: "unknown-rule", Target: e.Rule, Source: source,
-				Message: "no security default has this name; docs/security-exceptions.md lists them",
+				Message: "no security default has this name; there are " + strings.Join(Rules(), ", "),
 			})
 			continue
 		}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // TestShippedSpecs renders the repository's own specs: they are the platform
 // of the goldens, nothing in them is refused, and everything has a line.
 func TestShippedSpecs(t *testing.T) {
-	set, err := spec.Load(t.Context(), spec.LoadOptions{Dir: "../../specs", Name: "specs"})
+	set, err := spec.Load(t.Context(), spec.LoadOptions{Dir: "../../cmd/reconcile/testdata/specs", Name: "specs"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,6 +100,28 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
+// Selected tells which stacks and fleets of d a selection names, without what
+// they depend on; a fleet is named with its stack.
+func Selected(d Desired, sel Selection) (stacks, fleets map[string]bool, err error) {
+	d = sorted(d)
+	g, err := newGraph(&d)
+	if err != nil {
+		return nil, nil, err
+	}
+	hit, err := g.selected(&d, sel)
+	if err != nil {
+		return nil, nil, err
+	}
+	stacks, fleets = map[string]bool{}, map[string]bool{}
+	for _, s := range d.Stacks {
+		stacks[s.Name] = hit[ID(KindStack, s.Name)]
+	}
+	for _, f := range d.Fleets {
+		fleets[f.ID] = stacks[f.Stack]
+	}
+	return stacks, fleets, nil
+}
+
 // selected gives the nodes that a selection names: for a stack, itself; for a
 // fleet, its stack, its parameters and log group, and the shared stacks whose
 // dashboards have a row for it. What they depend on is not in it.

@@ -104,7 +104,11 @@ func given(o apply.Options) func(plan.Approval) bool {
 // run shows a plan, asks, and applies it.
 func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply.Options, yes bool, style report.Options) error {
 	if g.output == "text" {
-		if err := g.printPlan(p, style); err != nil {
+		err := g.printPlan(p, style)
+		if yes {
+			err = unlessClosed(err) // whether the plan fitted into the pipe decides nothing
+		}
+		if err != nil {
 			return err
 		}
 	}

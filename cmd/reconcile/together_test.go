@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Two applies at once on one account: neither harms the other, each ends with
+// a code that tells how, and one more apply finds nothing or finishes the rest.
+func TestTwoAppliesAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, deployed := range map[string]bool{"creating": false, "updating": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, "")
+			if deployed {
+				r = deployedRig(t)
+				r.edit("maxTasks: 4", "maxTasks: 5", "specs/platform.yaml")
+				r.edit(`"g4dn.xlarge", "g5.xlarge"`, `"g5.xlarge", "g4dn.xlarge"`, "specs/fleets.cue")
+			}
+			var wg sync.WaitGroup
+			ends := make([]said, 3)
+			for i := range ends {
+				wg.Go(func() { ends[i] = r.run("apply --yes") })
+			}
+			wg.Wait()
+			for _, s := range ends {
+				if !slices.Contains([]int{0, exitRefused, exitApplyFailed}, s.code) || strings.Contains(s.all(), "goroutine") {
+					t.Errorf("one of the applies: exit code %d\n%s", s.code, s.all())
+				}
+			}
+			if !slices.ContainsFunc(ends, func(s said) bool { return s.code == 0 }) {
+				for _, s := range ends {
+					t.Logf("exit code %d\n%s", s.code, s.all())
+				}
+				t.Log("none of the applies ended well; the next one must")
+			}
+			if s := r.run("apply --yes"); s.code != 0 {
+				t.Errorf("the apply after them: exit code %d\n%s", s.code, s.all())
+			}
+			r.empty()
+			r.want(0, "status").saysNot(t, "degraded", "ROLLBACK", "out-of-sync")
+		})
+	}
+}
+
+// A reader that goes away in the middle does not stop an apply.
+func TestClosedPipeDoesNotStopAnApply(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"apply --yes", "apply --yes -o json"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, "")
+			for _, both := range []bool{false, true} {
+				cmd := r.command(strings.Fields(line)...)
+				out, w := io.Pipe()
+				var errs bytes.Buffer
+				cmd.Stdout, cmd.Stderr = w, io.Writer(&errs)
+				if both {
+					cmd.Stderr = w
+				}
+				first := make([]byte, 1)
+				go func() {
+					_, _ = out.Read(first)
+					_ = out.Close() // from now on the copier ends, and with it the pipe
+				}()
+				err := cmd.Run()
+				if code := cmd.ProcessState.ExitCode(); code < 0 {
+					t.Fatalf("%v: killed by a signal: %v\n%s", line, err, errs.String())
+				}
+				if both {
+					continue // the second run has nothing to do
+				}
+				r.empty()
+			}
+		})
+	}
+}
+
+// The shell's own way: the pipe's reader ends after the first line.
+func TestHeadOfAnApply(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no shell")
+	}
+	r := newRig(t, "")
+	cmd := exec.Command("sh", "-c", "reconcile apply --yes 2>&1 | head -n 1")
+	cmd.Dir, cmd.Env = r.dir, r.env
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	r.empty()
+}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,14 +146,6 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 		return err
 	}
 	return resultExit(result)
-}
-
-// unlessClosed forgives that nobody reads on (| head): what was asked for is done.
-func unlessClosed(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return nil
-	}
-	return err
 }
 
 func resultExit(r apply.Result) error {

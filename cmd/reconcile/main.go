@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -83,11 +84,21 @@ func failWith(code int, format string, args ...any) error {
 	return &coded{code: code, err: fmt.Errorf(format, args...)}
 }
 
+// unlessClosed forgives that nobody reads on (| head): what was asked for is
+// done. A broken connection to AWS is another thing.
+func unlessClosed(err error) error {
+	var written *fs.PathError
+	if errors.As(err, &written) && errors.Is(written, syscall.EPIPE) {
+		return nil
+	}
+	return err
+}
+
 // hinter is an error that knows the next command to run.
 type hinter interface{ Hint() string }
 
 func exitCode(w io.Writer, err error) int {
-	if err == nil {
+	if err = unlessClosed(err); err == nil {
 		return exitOK
 	}
 	code := exitError

@@ -61,7 +61,7 @@ live, in-service and largest capacity. Reading only.`,
 			} else {
 				err = report.Status(g.out, v, g.style(g.out))
 			}
-			return cmp.Or(err, refused)
+			return cmp.Or(unlessClosed(err), refused)
 		},
 	}
 	sel.bind(cmd)

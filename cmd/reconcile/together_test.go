@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -79,6 +80,41 @@ func TestClosedPipeDoesNotStopAnApply(t *testing.T) {
 				r.empty()
 			}
 		})
+	}
+}
+
+// Every command that writes ends as if somebody had read it.
+func TestClosedPipeIsNoError(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	bad := newRig(t, "")
+	bad.edit("natGateways: 1", "natGateways: 9", "specs/platform.yaml")
+	for _, c := range []struct {
+		rig  *rig
+		line string
+		code int
+	}{
+		{r, "validate -o json", 0}, {r, "render", 0}, {r, "render -o json", 0}, {r, "status", 0}, {r, "status -o json", 0}, {r, "plan", 0},
+		{r, "plan -o markdown", 0}, {r, "version", 0}, {r, "schema platform", 0}, {r, "sandbox show", 0}, {bad, "validate", exitInvalid},
+		{bad, "plan", exitInvalid},
+	} {
+		cmd := c.rig.command(strings.Fields(c.line)...)
+		out, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = w, &errs
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Run() // the exit code says it
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := cmd.ProcessState.ExitCode(); got != c.code || strings.Contains(errs.String(), "pipe") {
+			t.Errorf("reconcile %s: exit code %d, want %d: %s", c.line, got, c.code, errs.String())
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			default:
 				err = report.Issues(g.out, issues, g.style(g.out))
 			}
-			if err != nil {
+			if err := unlessClosed(err); err != nil {
 				return err
 			}
 			if len(issues) > 0 {

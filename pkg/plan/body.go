@@ -77,6 +77,9 @@ func nonEmpty(m map[string]string) map[string]string {
 // its fleet in the metadata, so that a destroy can do without specs.
 func (c *computation) withMetadata(st *stackState) *cfn.Template {
 	t := st.spec.Template
+	if st.contract != nil {
+		t = st.holding(t)
+	}
 	var needs []any
 	for _, id := range st.node.deps {
 		if name, ok := strings.CutPrefix(string(id), "stack/"); ok {

@@ -137,6 +137,10 @@ func (c *computation) run() {
 	}
 	if c.all {
 		c.orphans()
+	}
+	c.contracts()
+	if c.all {
+		c.renamedPlatform()
 		c.strangers()
 		c.idleApprovals()
 	}

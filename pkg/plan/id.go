@@ -21,6 +21,10 @@ func UnprotectID(stack string) StepID { return joinID("unprotect", stack) }
 // which a destroy was told not to keep.
 func ReleaseID(stack string) StepID { return joinID("release", stack) }
 
+// ContractID is the step that takes away what the stack's own step kept for
+// its users.
+func ContractID(stack string) StepID { return joinID("contract", stack) }
+
 // ImportID is the step that takes existing things into a stack.
 func ImportID(stack string) StepID { return joinID("import", stack) }
 

@@ -131,6 +131,9 @@ func (c *computation) output(ref cfn.Ref) resolution {
 			reason: fmt.Sprintf("needs stack %s, which cannot be touched", ref.Stack), command: "reconcile plan"}}
 	}
 	o, ok := st.after.Outputs[ref.Output]
+	if st.contract != nil {
+		_, ok = st.contract.final.Outputs[ref.Output]
+	}
 	if !ok {
 		return resolution{problem: &problem{code: "output-missing", target: ref.Stack,
 			reason:  fmt.Sprintf("stack %s has no output %s", ref.Stack, ref.Output),

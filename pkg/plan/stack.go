@@ -34,6 +34,10 @@ type stackState struct {
 	touched    map[string]*touch
 	named      []cfn.Named
 
+	// contract is what happens after the step's users moved; then after holds
+	// what leaves, too.
+	contract *contraction
+
 	liveOutputs map[string]string // canonical expression → output of before
 }
 
@@ -190,8 +194,14 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 	if also != nil {
 		base = BaseAfter(also[0])
 	}
+	if p == nil {
+		ds = c.hold(st, r, ds, base, also)
+	}
 	changes := st.changes(ds)
 	changes = append(changes, st.settings()...)
+	if len(changes) == 0 && st.contract != nil {
+		return
+	}
 	if len(changes) == 0 {
 		deployed := st.deployedDigest()
 		if deployed == digest && !trusted {
@@ -227,6 +237,7 @@ func (c *computation) read(live *LiveStack) bool {
 func (c *computation) updateStack(st *stackState, r *resolver, ds []cfn.Difference, changes []Change, base string, p *problem, also ...StepID) *Step {
 	sortChanges(changes)
 	c.refusals(st, ds)
+	c.inUse(st, ds)
 	return c.addStack(st, r, ActionUpdate, changes, base, p, also...)
 }
 

@@ -82,6 +82,9 @@ func headline(s plan.Step) string {
 	if s.Action == plan.ActionCreate && generated(s) {
 		line += " with a generated value"
 	}
+	if s.ID == plan.ContractID(s.Target) {
+		line += ", what its users let go of"
+	}
 	return line
 }
 

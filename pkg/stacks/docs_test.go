@@ -38,7 +38,7 @@ func rows(t *testing.T, path string) [][]string {
 	return out
 }
 
-var testName = regexp.MustCompile("`(?:(pkg/[a-z/]+) )?(Test[A-Za-z0-9]+)`")
+var testName = regexp.MustCompile("`(?:((?:pkg|cmd)/[a-z/]+) )?(Test[A-Za-z0-9]+)`")
 
 // TestTrapsTable: all 36, each with a test that exists or the reason why none can.
 func TestTrapsTable(t *testing.T) {

@@ -49,11 +49,18 @@ func someStack(t *rapid.T, d plan.Desired, i int) plan.Stack {
 		},
 		Outputs: map[string]cfn.Output{"Id": {Value: cfn.LogicalRef("Vpc")}, "Group": {Value: cfn.GetAtt("Sg", "GroupId")}},
 	}}
+	if rapid.Bool().Draw(t, "a second one") {
+		s.Template.Resources["Second"] = res("AWS::EC2::VPC", props{"CidrBlock": "10.2.0.0/16"})
+		s.Template.Outputs["Second"] = cfn.Output{Value: cfn.LogicalRef("Second")}
+	}
 	if rapid.Bool().Draw(t, "tagged") {
 		s.Tags = map[string]string{"Service": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "tag")}
 	}
 	var refs []any
 	for j := range d.Stacks {
+		if _, ok := d.Stacks[j].Template.Outputs["Second"]; ok && rapid.Bool().Draw(t, "second ref") {
+			refs = append(refs, cfn.StackOutput(d.Stacks[j].Name, "Second"))
+		}
 		switch rapid.IntRange(0, 5).Draw(t, "ref") {
 		case 0:
 			refs = append(refs, cfn.StackOutput(d.Stacks[j].Name, "Id"))
@@ -186,6 +193,50 @@ func wellFormed(t *rapid.T, p plan.Plan) {
 	if !back.DigestMatches() {
 		t.Fatal("the digest does not survive JSON")
 	}
+}
+
+// TestUsersMoveFirst: nothing is taken out of a stack before every stack that
+// runs on it had its step, and nothing that is wanted waits for that.
+func TestUsersMoveFirst(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		was, d := someDesired(rt), someDesired(rt)
+		l := deployed(t, was)
+		p := compute(rt, d, l)
+		wellFormed(rt, p)
+		last := map[string]int{}
+		for i, s := range p.Steps {
+			if s.Action == plan.ActionUpdate {
+				last[s.Target] = i
+			}
+		}
+		for i, s := range p.Steps {
+			if s.Action != plan.ActionUpdate || !slices.ContainsFunc(s.Changes, func(ch plan.Change) bool {
+				return ch.Resource == "Second" && ch.Action == plan.ActionDelete
+			}) {
+				continue
+			}
+			if !leavesTheSpecs(l, d, s.Target) && last[s.Target] != i {
+				rt.Fatalf("%s deletes and is not the last of its stack:\n%s", s.ID, show(p))
+			}
+			for name, live := range l.Stacks {
+				user, moves := last[name]
+				uses := strings.Contains(encode(rt, live.Template), "id-"+s.Target+"-Second")
+				if name != s.Target && uses && moves && user > i && !leavesTheSpecs(l, d, s.Target) {
+					rt.Fatalf("%s deletes what %s still runs on:\n%s", s.ID, name, show(p))
+				}
+			}
+		}
+	})
+}
+
+// leavesTheSpecs tells whether the stack runs on one that the specs do not
+// have any more, which must let it go at once.
+func leavesTheSpecs(l plan.Live, d plan.Desired, stack string) bool {
+	ours, _ := l.Stacks[stack].Template.Metadata["Reconcile"].(map[string]any)
+	needs, _ := ours["DependsOn"].([]any)
+	return slices.ContainsFunc(needs, func(n any) bool {
+		return !slices.ContainsFunc(d.Stacks, func(s plan.Stack) bool { return s.Name == n })
+	})
 }
 
 func TestShuffledInputsGiveTheSameBytes(t *testing.T) {

@@ -89,6 +89,13 @@ func (r *rig) write(name, body string) {
 	}
 }
 
+func (r *rig) remove(name string) {
+	r.t.Helper()
+	if err := os.Remove(r.path(name)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // edit replaces text in a file, which must be there.
 func (r *rig) edit(old, new, file string) {
 	r.t.Helper()

@@ -145,6 +145,9 @@ func (g *global) colored(w io.Writer) bool {
 	case "never":
 		return false
 	}
+	if os.Getenv("NO_COLOR") != "" {
+		return false // before CLICOLOR_FORCE, which colorprofile would follow
+	}
 	return colorprofile.Detect(w, os.Environ()) > colorprofile.ASCII
 }
 

@@ -162,7 +162,7 @@ func (r *reader) bucketNamed(ctx context.Context, name string) (plan.LiveNamed, 
 		case http.StatusForbidden:
 			live.Elsewhere = "another account, or access to it is denied"
 			return live, nil
-		case http.StatusMovedPermanently, http.StatusBadRequest:
+		case http.StatusMovedPermanently:
 			live.Elsewhere = "another region"
 			return live, nil
 		}

@@ -10,8 +10,9 @@ import (
 
 // Fault is something that goes wrong with one call.
 type Fault struct {
-	// Code and Message are answered instead of serving the call; Status is 400
-	// when it is 0. The call changes nothing.
+	// Code and Message are answered instead of serving the call; a Status of 0 is
+	// 400, or 503 where the service throttles with it (S3, EC2). The call changes
+	// nothing.
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 	Status  int    `json:"status,omitempty"`
@@ -97,6 +98,12 @@ func (t *traffic) enter(ctx context.Context, svc *service, name, operation strin
 	delay := o.Latency
 	if fault != nil {
 		delay += fault.Delay
+		if fault.Status == 0 && fault.Code != "" {
+			// A HEAD has no body: its status alone must say what a code says.
+			whole := *fault
+			whole.Status = svc.throttled().Status
+			fault = &whole
+		}
 	}
 	return fault, sleep(ctx, delay)
 }

@@ -129,6 +129,7 @@ func TestForeignFleet(t *testing.T) {
 	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) { put(ctx, t, cfg, config, "{}") })
 	r.want(0, "plan --detailed-exitcode", "production/by-hand is in SSM and not in the specs", "No changes.")
 	r.want(0, "apply --yes")
+	r.want(1, "destroy --yes --allow-destroy --fleet production/by-hand", "selects nothing")
 	r.want(0, "destroy --yes --allow-destroy --fleet */gpu-default")
 	if got := r.parameter(config); got != "{}" {
 		t.Errorf("%s is %q", config, got)

@@ -24,7 +24,7 @@ func DestroyBusy(d Desired, l Live, o DestroyOptions) ([]LiveStack, error) {
 	c := newDestruction(d, l)
 	owned := c.owned()
 	fleets, names := c.fleetsOf(owned)
-	selected, err := destroySelection(o.Select, names, fleets)
+	selected, _, err := destroySelection(o.Select, names, fleets, c.leftFleets())
 	if err != nil {
 		return nil, err
 	}

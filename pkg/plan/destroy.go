@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"sort"
 	"strings"
 
@@ -42,8 +45,10 @@ func DestroyReads(d Desired, l Live, o DestroyOptions) (ReadSet, error) {
 		}
 	}
 	if len(c.more.templates) == 0 {
-		if err := c.destroy(o); err != nil {
-			return ReadSet{}, err
+		var nothing *SelectionError
+		err := c.destroy(o)
+		if unread := l.Parameters == nil; err != nil && !(unread && errors.As(err, &nothing)) {
+			return ReadSet{}, err // not yet: a fleet may have left nothing but its parameters
 		}
 	}
 	r := c.more.set()
@@ -80,7 +85,7 @@ func (c *computation) destroy(o DestroyOptions) error {
 	for _, s := range c.d.Stacks {
 		sources[s.Name] = s.Source
 	}
-	selected, err := destroySelection(o.Select, names, fleets)
+	selected, ids, err := destroySelection(o.Select, names, fleets, c.leftFleets())
 	if err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func (c *computation) destroy(o DestroyOptions) error {
 	if err := c.deletions(all); err != nil {
 		return err
 	}
-	c.destroyParameters(o.Select, all, fleets)
+	c.destroyParameters(o.Select, all, fleets, ids)
 	c.keptNote(all)
 	return nil
 }
@@ -125,20 +130,33 @@ func (c *computation) fleetsOf(owned []LiveStack) (fleets map[string]string, nam
 	return fleets, names
 }
 
-// destroySelection gives the names of the stacks to delete.
-func destroySelection(sel Selection, names []string, fleets map[string]string) (map[string]bool, error) {
+// leftFleets are the fleets of which parameters are there that we created,
+// whether or not a stack is.
+func (c *computation) leftFleets() map[string]bool {
 	out := map[string]bool{}
+	for name, p := range c.l.Parameters {
+		rest, ok := strings.CutPrefix(name, fleetPath(c.d.Target))
+		if parts := strings.Split(rest, "/"); ok && len(parts) == 3 && p.Owner == c.d.Target.Platform {
+			out[parts[0]+"/"+parts[1]] = true
+		}
+	}
+	return out
+}
+
+// destroySelection gives the names of the stacks to delete, and the fleets
+// that were selected by their names.
+func destroySelection(sel Selection, names []string, fleets map[string]string, left map[string]bool) (selected, ids map[string]bool, err error) {
+	selected, ids = map[string]bool{}, maps.Clone(left)
 	if sel.All() {
 		for _, n := range names {
-			out[n] = true
+			selected[n] = true
 		}
-		return out, nil
+		return selected, nil, nil
 	}
 	stacks, err := matchNames("stack", sel.Stacks, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ids := map[string]bool{}
 	for _, name := range names {
 		if f := fleets[name]; f != "" {
 			ids[f] = true
@@ -146,14 +164,14 @@ func destroySelection(sel Selection, names []string, fleets map[string]string) (
 	}
 	hit, err := matchNames("fleet", sel.Fleets, sortedKeys(ids))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, name := range names {
 		if stacks[name] || hit[fleets[name]] {
-			out[name] = true
+			selected[name] = true
 		}
 	}
-	return out, nil
+	return selected, hit, nil
 }
 
 // stillUsed blocks the deletion of a stack that others need which stay.
@@ -291,7 +309,7 @@ func withoutOwn(outputs map[string]cfn.Output) map[string]cfn.Output {
 
 // destroyParameters deletes the parameters that we created, after the stacks
 // that may read them.
-func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, fleets map[string]string) {
+func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, fleets map[string]string, ids map[string]bool) {
 	sources := map[string]spec.Source{}
 	for _, p := range c.d.Parameters {
 		sources[p.Name] = p.Source
@@ -301,7 +319,7 @@ func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, f
 		if live.Owner != c.d.Target.Platform {
 			continue
 		}
-		after, wanted := c.readers(name, sel, all, fleets)
+		after, wanted := c.readers(name, sel, all, fleets, ids)
 		if !wanted {
 			continue
 		}
@@ -326,7 +344,7 @@ func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, f
 
 // readers are the deletions that must come before a parameter's; false when
 // the selection leaves the parameter alone.
-func (c *computation) readers(name string, sel Selection, all map[string]*doomed, fleets map[string]string) ([]StepID, bool) {
+func (c *computation) readers(name string, sel Selection, all map[string]*doomed, fleets map[string]string, ids map[string]bool) ([]StepID, bool) {
 	owner := ""
 	rest, _ := strings.CutPrefix(name, fleetPath(c.d.Target))
 	for _, stack := range sortedKeys(all) {
@@ -335,7 +353,7 @@ func (c *computation) readers(name string, sel Selection, all map[string]*doomed
 		}
 	}
 	if owner == "" && !sel.All() {
-		return nil, false
+		return nil, ids[path.Dir(rest)] // its stack is gone already
 	}
 	var after []StepID
 	for id, s := range c.steps {

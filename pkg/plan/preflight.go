@@ -126,7 +126,8 @@ func (c *computation) strangers() {
 			continue
 		}
 		c.find(Finding{Severity: SeverityNote, Code: "fleet-unmanaged", Target: id,
-			Message: fmt.Sprintf("fleet %s is in SSM and not in the specs; it is left alone", id)})
+			Message: fmt.Sprintf("fleet %s is in SSM and not in the specs; it is left alone", id),
+			Command: "reconcile destroy --fleet " + id})
 	}
 }
 

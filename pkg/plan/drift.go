@@ -7,12 +7,14 @@ import (
 	"reconcile/pkg/cfn"
 )
 
-// driftOf compares a stack that needs no step with what was read anyway: its
-// groups, launch templates and parameters. What the autoscaler owns, and what
-// was not read, is not compared.
+// driftOf compares what was deployed with what was read anyway: groups, launch
+// templates and parameters. What the autoscaler owns, and what was not read, is
+// not compared. A stack that changes is compared too: its step writes over a
+// hand edit, and whoever made it must see that.
 func (c *computation) driftOf(st *stackState) {
-	for _, id := range st.after.LogicalIDs() {
-		r := st.after.Resources[id]
+	deployed := st.drifting()
+	for _, id := range deployed.LogicalIDs() {
+		r := deployed.Resources[id]
 		switch r.Type {
 		case typeGroup:
 			c.groupDrift(st, id, r)
@@ -22,6 +24,14 @@ func (c *computation) driftOf(st *stackState) {
 			c.parameterDrift(st, id, r)
 		}
 	}
+}
+
+// drifting is the template whose resources are compared.
+func (st *stackState) drifting() cfn.Template {
+	if st.mode == modeUpdate {
+		return *st.live.Template
+	}
+	return st.after
 }
 
 // hand notes one hand edit: Before is what AWS has, After what was deployed.
@@ -79,7 +89,7 @@ func (c *computation) versionDrift(st *stackState, id string, r cfn.Resource, na
 // newerByHand tells whether the launch template's newest version is none that
 // the stack made, so that the group is right to run another one.
 func newerByHand(st *stackState, name string, lt LiveLaunchTemplate) bool {
-	for _, r := range st.after.Resources {
+	for _, r := range st.drifting().Resources {
 		if n, _ := r.Properties["LaunchTemplateName"].(string); r.Type == typeLaunchTemplate && n == name && len(versionEdits(r, lt)) > 0 {
 			return true
 		}

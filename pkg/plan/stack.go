@@ -186,6 +186,7 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 	}
 	base := FingerprintStack(st.live)
 	ds := st.begin()
+	c.driftOf(st)
 	f := c.look(st, st.comers(ds))
 	if len(f.imports) > 0 && f.problem == nil {
 		f.problem = c.lacks(st, r)
@@ -207,7 +208,6 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 		if deployed == digest && !trusted {
 			// The rollback left what is wanted.
 			st.mode = modeUnchanged
-			c.driftOf(st)
 			return
 		}
 		changes = []Change{{

@@ -17,21 +17,28 @@ import (
 // The product against moto, an AWS that nobody here wrote: what moto does well
 // (facts: moto) from the command line to the wire and back.
 func TestMoto(t *testing.T) {
-	endpoint := startMoto(t)
-	params := scriptParams(t)
-	params.Dir = filepath.Join("testdata", "moto")
-	setup := params.Setup
-	params.Setup = func(env *testscript.Env) error {
-		env.Setenv("AWS_ENDPOINT_URL", endpoint)
-		env.Setenv("AWS_ACCESS_KEY_ID", "testing")
-		env.Setenv("AWS_SECRET_ACCESS_KEY", "testing")
-		env.Setenv("AWS_DEFAULT_REGION", "us-east-1")
-		env.Setenv("AWS_PAGER", "")
-		env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+os.Getenv("PATH"))
-		env.Setenv("HOME", os.Getenv("HOME"))
-		return setup(env)
+	scripts, err := filepath.Glob(filepath.Join("testdata", "moto", "*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
 	}
-	testscript.Run(t, params)
+	for _, script := range scripts {
+		t.Run(filepath.Base(script), func(t *testing.T) {
+			params := scriptParams(t)
+			params.Files = []string{script}
+			endpoint, setup := startMoto(t), params.Setup
+			params.Setup = func(env *testscript.Env) error {
+				env.Setenv("AWS_ENDPOINT_URL", endpoint)
+				env.Setenv("AWS_ACCESS_KEY_ID", "testing")
+				env.Setenv("AWS_SECRET_ACCESS_KEY", "testing")
+				env.Setenv("AWS_DEFAULT_REGION", "us-east-1")
+				env.Setenv("AWS_PAGER", "")
+				env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+os.Getenv("PATH"))
+				env.Setenv("HOME", os.Getenv("HOME"))
+				return setup(env)
+			}
+			testscript.Run(t, params)
+		})
+	}
 }
 
 // startMoto runs moto_server on a free loopback port until the test ends.

@@ -125,7 +125,8 @@ func noHolder(err error) bool {
 		return false
 	}
 	m := errorMessage(err)
-	return strings.HasPrefix(m, "Stack for ") && strings.HasSuffix(m, " does not exist")
+	// AWS says "Stack for ID does not exist"; moto "Stack with id None does not exist".
+	return (strings.HasPrefix(m, "Stack for ") || m == "Stack with id None does not exist") && strings.HasSuffix(m, " does not exist")
 }
 
 // remains are the resources of a stack that was deleted; none once AWS has

@@ -21,6 +21,7 @@ const (
 	textNoUpdates        = "No updates are to be performed."
 	textIncompleteValues = "[WARN] --include-property-values option can return incomplete ChangeSet data"
 	textMismatch         = "mismatch with existing attribute"
+	textNoCredentials    = "get identity: get credentials: " // the SDK's, which has no type for it
 )
 
 var (
@@ -44,6 +45,9 @@ func errorCode(err error) string {
 // errorMessage is AWS's text of an error, or what went wrong on the way
 // there, without the SDK's account of where it noticed.
 func errorMessage(err error) string {
+	if _, why, ok := strings.Cut(err.Error(), textNoCredentials); ok {
+		return "there are no AWS credentials: log in, or set AWS_PROFILE or --profile; --sandbox needs none (" + cutShort(why) + ")"
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorMessage() != "" && api.ErrorCode() != noCode {
 		return api.ErrorMessage()

@@ -242,3 +242,41 @@ func TestFailureAfterTheImportKeepsWhatWasImported(t *testing.T) {
 	r.want(0, "apply --yes").saysNot(t, "import")
 	r.empty()
 }
+
+// An import that fails leaves a stack that holds nothing: it is deleted, when
+// approved, and the next attempt imports again.
+func TestFailedImportIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.want(0, destroyAll)
+	r.breaks(stackengine.Fault{Stack: "bp-data", Logical: "MediaBucket", Phase: stackengine.PhaseCreate, Times: 1, Message: "not now"})
+	r.want(5, "apply --yes", "not now")
+	r.want(4, "apply --yes", "its first import failed and was rolled back", "recover:bp-data")
+	r.want(0, "apply --yes --approve recover:bp-data", "imported 9 resources")
+	r.empty()
+}
+
+// A bucket that left a stack, and was kept, comes back into the same stack by
+// an import that leaves the rest of it alone.
+func TestBucketComesBackIntoItsStack(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	const doc = "apiVersion: reconcile/v1\nkind: Stack\nmetadata: {name: bp-extra}\nspec: {template: ./extra.json}\n"
+	template := func(bucket string) string {
+		return `{"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "extra"}}` + bucket + `},
+  "Outputs": {"Topic": {"Value": {"Ref": "Topic"}}}}`
+	}
+	const bucket = `, "Archive": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain",
+    "Properties": {"BucketName": "bp-archive-123456789012", "VersioningConfiguration": {"Status": "Enabled"}}}`
+	r.write("specs/extra.yaml", doc)
+	r.write("specs/extra.json", template(bucket))
+	r.want(0, "apply --yes")
+	r.write("specs/extra.json", template(""))
+	r.want(0, "apply --yes --allow-destroy", "DeletionPolicy Retain keeps the thing itself")
+	r.empty()
+	r.write("specs/extra.json", template(bucket))
+	s := r.want(0, "plan", "> stack bp-extra: import 1 resource", "> AWS::S3::Bucket Archive (bp-archive-123456789012)", "Plan: 1 to import, 0 to add, 1 to change, 0 to destroy.")
+	s.saysNot(t, "Topic")
+	r.want(0, "apply --yes", "imported 1 resource")
+	r.empty()
+}

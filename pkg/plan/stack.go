@@ -175,13 +175,13 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 		c.driftOf(st)
 		return
 	}
-	if !c.read(st.live) {
-		c.unread[st.spec.Name] = true
-		return
-	}
-	if st.live.Status == "IMPORT_ROLLBACK_COMPLETE" && len(st.live.Resources) == 0 {
+	if st.live.holdsNothing() {
 		c.stuckStack(st, r, StatusAction{Class: StatusStuck, Recover: RecoverDelete, Absent: true,
 			Doing: "its first import failed and was rolled back; it holds nothing and is made anew"})
+		return
+	}
+	if !c.read(st.live) {
+		c.unread[st.spec.Name] = true
 		return
 	}
 	base := FingerprintStack(st.live)
@@ -216,6 +216,20 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 		}}
 	}
 	c.updateStack(st, r, ds, changes, base, p, also...)
+}
+
+// holdsNothing tells whether the stack is what a failed import into a new
+// stack leaves: there may not even be a template.
+func (s *LiveStack) holdsNothing() bool {
+	if s.Status != "IMPORT_ROLLBACK_COMPLETE" || s.Resources == nil {
+		return false
+	}
+	for _, r := range s.Resources {
+		if r.Status != "DELETE_COMPLETE" && !strings.HasPrefix(r.Status, "IMPORT_ROLLBACK") && r.Status != "IMPORT_FAILED" {
+			return false
+		}
+	}
+	return true
 }
 
 // begin compares; from now on the stack counts as changing.

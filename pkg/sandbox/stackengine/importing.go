@@ -101,9 +101,15 @@ func (e *Engine) itemByIdentifier(typeName string, identifier map[string]string)
 func (e *Engine) startImport(ctx context.Context, s *Stack, t *Task, r *StackResource, item *Item, at time.Time) {
 	r.PhysicalID, r.Attributes, r.Imported = item.PhysicalID, item.Attributes, true
 	e.note(s, r, "IMPORT_IN_PROGRESS", "Resource import started.", at)
-	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseUpdate)))
-	if item.Owner != "" {
+	delay, fault := e.fault(s, r, PhaseCreate)
+	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseUpdate) + delay))
+	switch {
+	case item.Owner != "":
 		t.Error = belongs(item)
+	case fault != nil:
+		t.Error = fault.reason(e, s, r)
+	}
+	if t.Error != "" {
 		r.PhysicalID = ""
 		return
 	}

@@ -157,14 +157,19 @@ func (r *reader) bucketNamed(ctx context.Context, name string) (plan.LiveNamed, 
 	out, err := c.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(name), ExpectedBucketOwner: aws.String(r.account)})
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
-		switch response.HTTPStatusCode() {
-		case http.StatusNotFound:
+		// A HEAD has no body that could say more than the status.
+		region := response.HTTPResponse().Header.Get("X-Amz-Bucket-Region")
+		switch status := response.HTTPStatusCode(); {
+		case status == http.StatusNotFound:
 			return plan.LiveNamed{}, nil
-		case http.StatusForbidden:
-			live.Elsewhere = "another account, or access to it is denied"
+		case region != "" && region != c.region:
+			live.Elsewhere = "region " + region
 			return live, nil
-		case http.StatusMovedPermanently:
+		case status == http.StatusMovedPermanently:
 			live.Elsewhere = "another region"
+			return live, nil
+		case status == http.StatusForbidden:
+			live.Elsewhere = "another account, or access to it is denied"
 			return live, nil
 		}
 	}

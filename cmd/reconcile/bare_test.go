@@ -36,7 +36,7 @@ func TestEmptyAccountIsFinishedByTheSameCommand(t *testing.T) {
 	again.saysNot(t, "[   0s] done")
 
 	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
-		pushImages(ctx, t, cfg)
+		pushImages(ctx, t, cfg, "bp")
 	})
 	r.want(4, "apply --yes", "2 steps done", "put-parameter").saysNot(t, "docker push")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
@@ -54,7 +54,7 @@ func TestFleetWithoutRealAMIIsBlockedAlone(t *testing.T) {
 	r.want(0, "sandbox reset --bare")
 	r.want(4, "apply --yes")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
-		pushImages(ctx, t, cfg)
+		pushImages(ctx, t, cfg, "bp")
 		bakeAMIs(ctx, t, box, cfg, "/bp/ami/fleets/production/gpu-default")
 		put(ctx, t, cfg, "/bp/ami/fleets/staging/gpu-default", "soon")
 	})
@@ -65,10 +65,11 @@ func TestFleetWithoutRealAMIIsBlockedAlone(t *testing.T) {
 	}
 }
 
-func pushImages(ctx context.Context, t testing.TB, cfg aws.Config) {
+func pushImages(ctx context.Context, t testing.TB, cfg aws.Config, platform string) {
 	t.Helper()
 	registry := ecr.NewFromConfig(cfg)
-	for repository, tags := range map[string][]string{"bp-backend": {"nginx-latest", "php-latest"}, "bp-frontend": {"latest"}} {
+	for service, tags := range map[string][]string{"-backend": {"nginx-latest", "php-latest"}, "-frontend": {"latest"}} {
+		repository := platform + service
 		for _, tag := range tags {
 			_, err := registry.PutImage(ctx, &ecr.PutImageInput{RepositoryName: &repository, ImageTag: &tag,
 				ImageManifest: aws.String(`{"schemaVersion":2,"tag":"` + tag + `"}`)})

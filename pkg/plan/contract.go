@@ -249,14 +249,14 @@ func (c *computation) inUse(st *stackState, ds []cfn.Difference) {
 			continue
 		}
 		c.find(Finding{Severity: SeverityError, Code: "in-use-replacement", Target: st.spec.Name + "/" + d.Resource,
-			Message: fmt.Sprintf("%s (%s) would be replaced because of %s, and it is in use by %s: AWS does not delete the old one before they let go of it. Take the change back, or build a second platform under another name beside this one, move to it, and destroy this one",
+			Message: fmt.Sprintf("%s (%s) would be replaced because of %s, and it is in use by %s: AWS does not delete the old one before they let go of it. Take the change back, or build a second platform in another region or account, move to it, and destroy this one",
 				d.Resource, d.Type, strings.TrimPrefix(d.Path, "Properties."), strings.Join(users, ", ")),
 			Source: st.spec.SourceOf(d.Resource, d.Path)})
 	}
 }
 
-// renamedPlatform tells of stacks of other platforms while this one has none:
-// a platform is known by its name, and another name is another platform.
+// renamedPlatform refuses a platform where another one lives and this one has
+// no stack: a platform is known by its name, and another name is another platform.
 func (c *computation) renamedPlatform() {
 	others := map[string][]string{}
 	for _, name := range sortedKeys(c.l.Stacks) {
@@ -271,8 +271,8 @@ func (c *computation) renamedPlatform() {
 		others[owner] = append(others[owner], name)
 	}
 	for _, owner := range sortedKeys(others) {
-		c.find(Finding{Severity: SeverityWarning, Code: "other-platform", Target: owner,
-			Message: fmt.Sprintf("platform %s has no stack here and platform %s has %s: %s. They are not touched. A new name of a platform is a new platform, and nothing moves to it; if it was only to be called otherwise, take the old name back",
+		c.find(Finding{Severity: SeverityError, Code: "other-platform", Target: owner,
+			Message: fmt.Sprintf("platform %s has no stack here and platform %s has %s: %s. A new name of a platform is a new platform, to which nothing moves, and an account and region hold one: alarms and fleets have names of their own. If it was only to be called otherwise, take the old name back; if the old one is to go, destroy it first, by its name",
 				c.d.Target.Platform, owner, count(len(others[owner]), "stack"), strings.Join(others[owner], ", "))})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -249,6 +250,7 @@ func awaitStatus(ctx context.Context, t testing.TB, c *cloudformation.Client, st
 		if !strings.HasSuffix(string(have), "_IN_PROGRESS") {
 			break
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("stack %s is %s, want %s", stack, have, want)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -57,6 +58,39 @@ func TestEveryCommandHasHelp(t *testing.T) {
 			t.Errorf("%s has no example", c.CommandPath())
 		}
 	})
+}
+
+// Help fits a terminal of 80 columns, and lists every flag with all its words.
+func TestHelpFitsATerminal(t *testing.T) {
+	var names [][]string
+	walk(newRoot(stdio{in: bytes.NewReader(nil), out: io.Discard, err: io.Discard}), func(c *cobra.Command) {
+		if c.Name() != "completion" && c.Parent() != nil && c.Parent().Name() == "completion" {
+			return // cobra's own words
+		}
+		names = append(names, strings.Fields(c.CommandPath())[1:])
+	})
+	for _, name := range names {
+		var out bytes.Buffer
+		if code := run(append(name, "--help"), stdio{in: bytes.NewReader(nil), out: &out, err: &out}); code != 0 {
+			t.Errorf("%s --help: exit code %d", name, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 80 {
+				t.Errorf("reconcile %s --help: more than 80 columns: %s", strings.Join(name, " "), line)
+			}
+		}
+		cmd, _, err := newRoot(stdio{in: bytes.NewReader(nil), out: io.Discard, err: io.Discard}).Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.InheritedFlags() // merges what it has of its parents
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			_, words := pflag.UnquoteUsage(f)
+			if !strings.Contains(out.String(), "--"+f.Name) || !strings.Contains(flat(out.String()), flat(words)) {
+				t.Errorf("reconcile %s --help does not tell of --%s: %s", strings.Join(name, " "), f.Name, words)
+			}
+		})
+	}
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {

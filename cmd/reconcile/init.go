@@ -13,7 +13,7 @@ func newInit(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "init [DIR]",
 		Short:   "Write a new folder of specs that validates",
-		Long:    "init writes a folder of specs that validates as it is, with editor modelines. It never overwrites a file.\nThe region is that of --region, us-east-1 without it.",
+		Long:    "init writes a folder of specs that validates as it is, with editor modelines. It\nnever overwrites a file. The region is that of --region, us-east-1 without it.",
 		Example: "  reconcile init specs --account 123456789012 --region eu-west-1",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

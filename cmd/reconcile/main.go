@@ -60,7 +60,9 @@ func run(args []string, io stdio) (code int) {
 			code = exitFault
 		}
 	}()
-	err := newRoot(io).ExecuteContext(ctx)
+	root := newRoot(io)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
 	return exitCode(io.err, err)
 }
 

@@ -21,7 +21,8 @@ func newRender(g *global) *cobra.Command {
 		Short: "Write the CloudFormation templates, without any AWS call",
 		Long: `render prints the templates of all stacks, or of some, as YAML (-o json: JSON).
 A value that only AWS knows, such as another stack's output, is a placeholder
-of the right form; the template's Metadata lists each placeholder and what it stands for.`,
+of the right form; the template's Metadata lists each placeholder and what it
+stands for.`,
 		Example:     "  reconcile render --stack bp-network\n  reconcile render --out build -o json",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json"),

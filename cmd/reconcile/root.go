@@ -54,6 +54,7 @@ what should be, AWS holds what is.`,
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
+	root.SetUsageFunc(usage)
 	f := root.PersistentFlags()
 	f.StringVar(&g.specs, "specs", "specs", "folder of specs")
 	f.StringVar(&g.sandbox, "sandbox", "", "use the embedded sandbox instead of AWS, with its state in `FILE` (environment: RECONCILE_SANDBOX)")

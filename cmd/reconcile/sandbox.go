@@ -34,7 +34,7 @@ func newSandboxReset(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "reset",
 		Short:   "Start with a fresh account",
-		Long:    "reset replaces the sandbox's state by a fresh account, in which the container images and fleet AMIs that\nspecs ask for exist; with --bare by an empty one.",
+		Long:    "reset replaces the sandbox's state by a fresh account, in which the\ncontainer images and fleet AMIs that specs ask for exist; with --bare by an\nempty one.",
 		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -57,7 +57,7 @@ func newSandboxShow(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show",
 		Short:   "Show what is in the sandbox",
-		Long:    "show lists the stacks, groups, parameters, secrets and other things that the sandbox's account holds; never a secret's value.",
+		Long:    "show lists the stacks, groups, parameters, secrets and other things that the\nsandbox's account holds; never a secret's value.",
 		Example: "  reconcile sandbox show",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -68,6 +68,7 @@ func newSandboxShow(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			g.sayTorn(box)
 			if err := box.Show(g.out); err != nil {
 				return err
 			}

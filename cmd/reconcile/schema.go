@@ -20,8 +20,9 @@ func newSchema(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema KIND",
 		Short: "Print the JSON Schema of a kind or contract",
-		Long: "schema prints the JSON Schema (draft 2020-12) of a kind of document, of a JSON contract with another program,\n" +
-			"or of what plan -o json prints.\nKinds: " + list + ".",
+		Long: "schema prints the JSON Schema (draft 2020-12) of a kind of document, of a JSON\n" +
+			"contract with another program, or of what plan -o json prints.\n" +
+			strings.Join(wrapped("Kinds: "+list+".", helpColumns), "\n"),
 		Example:   "  reconcile schema fleet > fleet.schema.json",
 		ValidArgs: kinds,
 		Args: func(_ *cobra.Command, args []string) error {

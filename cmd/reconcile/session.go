@@ -35,6 +35,7 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 		case box.Fresh():
 			fmt.Fprintf(g.err, "sandbox: a fresh account %s in %s, in %s; its container images and fleet AMIs exist (reconcile sandbox reset --bare: an empty one)\n", target.Account, target.Region, g.sandbox)
 		}
+		g.sayTorn(box)
 		s.sandbox = box
 		options.HTTPClient = box
 		options.StaticCredentials = true
@@ -46,6 +47,13 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 	}
 	s.cloud = c
 	return s, nil
+}
+
+// sayTorn tells of a write that a crash cut off.
+func (g *global) sayTorn(box *sandbox.Sandbox) {
+	if n := box.Torn(); n > 0 {
+		fmt.Fprintf(g.err, "sandbox: %s ended in a torn write, %s without an end; nobody was told that it succeeded, and it was dropped\n", g.sandboxFile(), counted(n, "byte"))
+	}
 }
 
 func (s *session) close() error {

@@ -148,10 +148,13 @@ func standing(p plan.Plan, o Options) string {
 	return counted(len(open), "note") + ": " + strings.Join(open, "; ") + " (" + o.complete(command) + ")"
 }
 
-// firstClause is a sentence up to where it begins to explain.
+// firstClause is a sentence up to where it begins to explain; the colon in a
+// name (destroy:bp-old, an ARN) explains nothing.
 func firstClause(s string) string {
-	if i := strings.IndexAny(s, ":;"); i > 0 {
-		return s[:i]
+	for i := 1; i < len(s)-1; i++ {
+		if (s[i] == ':' || s[i] == ';') && s[i+1] == ' ' {
+			return s[:i]
+		}
 	}
 	return strings.TrimSuffix(s, ".")
 }

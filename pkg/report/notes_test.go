@@ -20,6 +20,7 @@ func TestNotesAreSilentWhereNothingMatters(t *testing.T) {
 	http := noteOf("http-only", "bp-compute", "plain HTTP: a domain is missing")
 	social := noteOf("secret-unset", "/bp/oauth/secrets", "social login is not configured: the keys are empty")
 	left := noteOf("fleet-unmanaged", "staging/old", "fleet staging/old is in SSM and not in the specs; it is left alone")
+	idle := noteOf("approval-idle", "bp-old", "the approval destroy:bp-old allows nothing in this plan: remove it")
 	kept := noteOf("kept", target.Platform, "log groups are kept")
 	for name, c := range map[string]struct {
 		note      plan.Finding
@@ -37,6 +38,7 @@ func TestNotesAreSilentWhereNothingMatters(t *testing.T) {
 		"a fleet's stack goes":              {left, step("bp-gpu-fleet-staging-old", plan.ActionDelete), true, "", false},
 		"a fleet's parameter goes":          {left, step("/bp/fleets/staging/old/desired_config", plan.ActionDelete), true, "", false},
 		"another fleet's stack goes":        {left, step("bp-gpu-fleet-staging-older", plan.ActionDelete), false, "1 note: fleet staging/old is in SSM and not in the specs (reconcile plan --verbose)", false},
+		"a name with a colon":               {idle, nil, false, "1 note: the approval destroy:bp-old allows nothing in this plan (reconcile plan --verbose)", false},
 		"of the platform":                   {kept, step("bp-network", plan.ActionDelete), true, "", true},
 		"of the platform, nothing is there": {kept, nil, false, "1 note: log groups are kept (reconcile destroy --verbose)", true},
 	} {

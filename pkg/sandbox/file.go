@@ -8,14 +8,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // The state file has one JSON value per line: a header, a snapshot of the
 // account, then the journal, one line for each request that changed something
-// since. Opening it reads the snapshot and serves the journal again. A torn
-// last line, left by a crash while it was written, is a request that was never
-// answered, and is dropped. Several processes may use one file: each locks it
+// since, each sealed with a checksum. Opening it reads the snapshot and serves
+// the journal again. A torn last line, left by a crash while it was written, is
+// a request that was never answered, and is dropped; damage anywhere else is
+// refused. Several processes may use one file: each locks it
 // for the time of one request and first catches up with what others appended.
 // The file is replaced, never rewritten, when the journal has grown.
 
@@ -24,6 +27,9 @@ type header struct {
 	Format int    `json:"reconcile-sandbox"`
 	Note   string `json:"note"`
 }
+
+// headLines stand before the journal: the header and the snapshot.
+const headLines = 2
 
 const headerNote = "state of `reconcile sandbox`: a snapshot and a journal, one JSON value a line; `reconcile sandbox reset` starts anew"
 
@@ -37,9 +43,11 @@ type entry struct {
 type store struct {
 	path     string
 	f        *os.File
-	offset   int64 // up to here the file has been read or written by us
-	snapshot int64 // size of header and snapshot
-	entries  int   // lines of journal
+	offset   int64  // up to here the file has been read or written by us
+	snapshot int64  // size of header and snapshot
+	entries  int    // lines of journal
+	sum      uint32 // the seal of the last line up to offset
+	torn     int    // bytes of a write that was never answered, dropped by read
 }
 
 // A journal is folded into a new snapshot when it is both longer than this
@@ -49,11 +57,26 @@ const compactBytes = 1 << 20
 // ErrState says that a state file cannot be used. Its text says what to do.
 type ErrState struct {
 	Path string
+	Line int // from 1; 0 when it is about the whole file
 	Err  error
 }
 
 func (e *ErrState) Error() string {
-	return fmt.Sprintf("sandbox state %s: %v; `reconcile sandbox reset` starts a new one", e.Path, e.Err)
+	where := e.Path
+	if e.Line > 0 {
+		where = fmt.Sprintf("%s:%d", e.Path, e.Line)
+	}
+	return fmt.Sprintf("sandbox state %s: %v; `reconcile sandbox reset --sandbox=%s` starts a new one", where, e.Err, shellWord(e.Path))
+}
+
+// shellWord quotes a path where a shell would not take it as it is.
+func shellWord(path string) string {
+	for _, r := range path {
+		if !strings.ContainsRune("/._-+:,@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		}
+	}
+	return path
 }
 
 func (e *ErrState) Unwrap() error { return e.Err }
@@ -134,24 +157,53 @@ func (st *store) read() (a *account, journal []entry, ok bool, err error) {
 		return nil, nil, false, fmt.Errorf("sandbox state: %w", err)
 	}
 	first, rest, _ := bytes.Cut(b, []byte("\n"))
-	var h header
-	if err := json.Unmarshal(first, &h); err != nil || h.Format == 0 {
-		return nil, nil, false, &ErrState{st.path, errors.New("this is not a state file of the sandbox")}
-	}
-	if h.Format > formatVersion {
-		return nil, nil, false, &ErrState{st.path, fmt.Errorf("written by a newer version (format %d, this one reads %d)", h.Format, formatVersion)}
+	if err := st.readHeader(first); err != nil {
+		return nil, nil, false, err
 	}
 	second, rest, complete := bytes.Cut(rest, []byte("\n"))
 	if !complete {
-		return nil, nil, false, &ErrState{st.path, errors.New("the snapshot is incomplete")}
+		return nil, nil, false, &ErrState{st.path, 2, errors.New("the snapshot is incomplete")}
 	}
-	if a, err = decodeAccount(second); err != nil {
-		return nil, nil, false, &ErrState{st.path, err}
+	a = &account{}
+	if st.sum, err = unseal(second, st.sum, a); err == nil {
+		err = a.init()
+	}
+	if err != nil {
+		return nil, nil, false, &ErrState{st.path, 2, err}
 	}
 	st.snapshot = int64(len(first) + len(second) + 2)
 	st.offset, st.entries = st.snapshot, 0
-	journal, err = st.parse(rest)
-	return a, journal, true, err
+	if journal, err = st.parse(rest); err != nil {
+		return nil, nil, false, err
+	}
+	st.torn = int(size - st.offset)
+	if st.torn > 0 {
+		if err := st.f.Truncate(st.offset); err != nil {
+			return nil, nil, false, fmt.Errorf("sandbox journal: %w", err)
+		}
+	}
+	return a, journal, true, nil
+}
+
+// readHeader checks the first line and starts the chain of seals.
+func (st *store) readHeader(line []byte) error {
+	var h header
+	if err := json.Unmarshal(line, &h); err != nil || h.Format == 0 {
+		return &ErrState{st.path, 1, errors.New("this is not a state file of the sandbox")}
+	}
+	if h.Format != formatVersion {
+		age := "a newer"
+		if h.Format < formatVersion {
+			age = "an older"
+		}
+		return &ErrState{st.path, 1, fmt.Errorf("written by %s version (format %d, this one reads %d)", age, h.Format, formatVersion)}
+	}
+	sum, err := unseal(line, 0, &h)
+	if err != nil {
+		return &ErrState{st.path, 1, err}
+	}
+	st.sum = sum
+	return nil
 }
 
 // tail returns what other processes appended since we last looked.
@@ -161,7 +213,7 @@ func (st *store) tail() ([]entry, error) {
 		return nil, err
 	}
 	if size < st.offset {
-		return nil, &ErrState{st.path, errors.New("the file was cut")}
+		return nil, &ErrState{st.path, 0, errors.New("the file was cut")}
 	}
 	b := make([]byte, size-st.offset)
 	if _, err := st.f.ReadAt(b, st.offset); err != nil && !errors.Is(err, io.EOF) {
@@ -179,9 +231,11 @@ func (st *store) parse(b []byte) ([]entry, error) {
 			return out, nil
 		}
 		var e entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, &ErrState{st.path, fmt.Errorf("journal line %d: %w", st.entries+1, err)}
+		sum, err := unseal(line, st.sum, &e)
+		if err != nil {
+			return nil, &ErrState{st.path, headLines + st.entries + 1, err}
 		}
+		st.sum = sum
 		out = append(out, e)
 		st.entries++
 		st.offset += int64(len(line) + 1)
@@ -191,11 +245,10 @@ func (st *store) parse(b []byte) ([]entry, error) {
 
 // append writes one line of journal, over a torn one if there is any.
 func (st *store) append(e entry) error {
-	b, err := json.Marshal(e)
+	b, sum, err := seal(e, st.sum)
 	if err != nil {
 		return fmt.Errorf("sandbox journal: %w", err)
 	}
-	b = append(b, '\n')
 	size, err := st.size()
 	if err != nil {
 		return err
@@ -209,6 +262,7 @@ func (st *store) append(e entry) error {
 		return fmt.Errorf("sandbox journal: %w", err)
 	}
 	st.offset += int64(len(b))
+	st.sum = sum
 	st.entries++
 	return nil
 }
@@ -225,15 +279,15 @@ func (st *store) wantsFolding() bool { return st.entries > 100 }
 // compact puts a new file with only a snapshot in the place of the old one,
 // and leaves the new one locked.
 func (st *store) compact(a *account) error {
-	head, err := json.Marshal(header{Format: formatVersion, Note: headerNote})
+	head, sum, err := seal(header{Format: formatVersion, Note: headerNote}, 0)
 	if err != nil {
 		return fmt.Errorf("sandbox state: %w", err)
 	}
-	body, err := json.Marshal(a)
+	body, sum, err := seal(a, sum)
 	if err != nil {
 		return fmt.Errorf("sandbox state: %w", err)
 	}
-	b := append(append(append(head, '\n'), body...), '\n')
+	b := append(head, body...)
 	tmp, err := os.CreateTemp(filepath.Dir(st.path), filepath.Base(st.path)+".tmp-*")
 	if err != nil {
 		return fmt.Errorf("sandbox state: %w", err)
@@ -245,7 +299,7 @@ func (st *store) compact(a *account) error {
 		return fmt.Errorf("sandbox state: %w", err)
 	}
 	st.f = tmp
-	st.snapshot, st.offset, st.entries = int64(len(b)), int64(len(b)), 0
+	st.snapshot, st.offset, st.entries, st.sum = int64(len(b)), int64(len(b)), 0, sum
 	return nil
 }
 

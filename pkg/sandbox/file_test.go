@@ -60,6 +60,12 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := open(t, sandbox.Options{Path: torn})
+		if got, want := s.Torn(), cut-last; got != want%(len(whole)-last) {
+			t.Fatalf("cut at %d of %d: %d bytes said to be torn", cut, len(whole), got)
+		}
+		if s := open(t, sandbox.Options{Path: torn}); s.Torn() != 0 {
+			t.Fatal("what was dropped is dropped again")
+		}
 		out := must[*ssm.GetParametersByPathOutput](t)(ssmClient(s).GetParametersByPath(t.Context(), &ssm.GetParametersByPathInput{Path: aws.String("/x")}))
 		want := 2
 		if cut == len(whole) {
@@ -81,6 +87,8 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 
 func TestUnusableFilesSayWhatToDo(t *testing.T) {
 	for name, body := range map[string]string{
+		"older":          `{"reconcile-sandbox":1}` + "\n" + `{"account":"1"}` + "\n",
+		"no checksum":    `{"reconcile-sandbox":2}` + "\n" + `{"account":"1"}` + "\n",
 		"garbage":        "hello\n",
 		"other JSON":     `{"a":1}` + "\n",
 		"newer":          `{"reconcile-sandbox":99}` + "\n{}\n",
@@ -110,6 +118,80 @@ func TestUnusableFilesSayWhatToDo(t *testing.T) {
 				t.Error("after a reset the sandbox is not fresh and bare")
 			}
 		})
+	}
+}
+
+// Whatever byte of the file is changed, the account that was there is served,
+// or nothing is: with the file, the line and the command that helps.
+func TestDamageIsRefused(t *testing.T) {
+	path := stateFile(t)
+	if err := sandbox.Reset(path, true); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, sandbox.Options{Path: path})
+	for i := range 3 {
+		must[*ssm.PutParameterOutput](t)(ssmClient(s).PutParameter(t.Context(), put(fmt.Sprint("/x/", i), "v")))
+	}
+	whole := must[[]byte](t)(os.ReadFile(path))
+	damaged := filepath.Join(t.TempDir(), "it's damaged.json")
+	refused := func(t *testing.T, body []byte, line int) {
+		t.Helper()
+		if err := os.WriteFile(damaged, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := sandbox.Open(sandbox.Options{Path: damaged})
+		var state *sandbox.ErrState
+		if !errors.As(err, &state) {
+			t.Fatalf("line %d: error %v", line, err)
+		}
+		for _, want := range []string{fmt.Sprintf("%s:%d: ", damaged, line), `reconcile sandbox reset --sandbox='` + strings.ReplaceAll(damaged, "'", `'\''`) + "'"} {
+			if line > 0 && !strings.Contains(err.Error(), want) {
+				t.Fatalf("%v does not say %q", err, want)
+			}
+		}
+	}
+	for i := range len(whole) - 1 { // the last newline lost is a torn write
+		line := 1 + bytes.Count(whole[:i], []byte("\n"))
+		if line == 1 {
+			line = 0 // not a state file, another version, or this line: the text differs
+		}
+		for _, b := range []byte{whole[i] ^ 1, ' ', '\n'} {
+			if b != whole[i] {
+				refused(t, append(append(bytes.Clone(whole[:i]), b), whole[i+1:]...), line)
+			}
+		}
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	join := func(n ...int) []byte {
+		var out []byte
+		for _, i := range n {
+			out = append(out, lines[i]...)
+		}
+		return out
+	}
+	refused(t, join(0, 1, 3, 4), 3)       // one is missing
+	refused(t, join(0, 1, 3, 2, 4), 3)    // two changed places
+	refused(t, join(0, 1, 2, 2, 3, 4), 4) // one is there twice
+}
+
+// A process that runs while somebody damages the file stops, too.
+func TestDamageUnderAnOpenSandbox(t *testing.T) {
+	path := stateFile(t)
+	one := open(t, sandbox.Options{Path: path})
+	two := must[*sandbox.Sandbox](t)(sandbox.Open(sandbox.Options{Path: path}))
+	before := must[[]byte](t)(os.ReadFile(path))
+	must[*ssm.PutParameterOutput](t)(ssmClient(one).PutParameter(t.Context(), put("/x", "value")))
+	after := must[[]byte](t)(os.ReadFile(path))
+	after = append(before, bytes.Replace(after[len(before):], []byte("value"), []byte("valve"), 1)...)
+	if err := os.WriteFile(path, after, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ssmClient(two).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/x")})
+	if err == nil || !strings.Contains(err.Error(), path+":3: ") {
+		t.Fatalf("error %v", err)
+	}
+	if err := two.Close(); err == nil {
+		t.Error("it closes as if nothing were wrong")
 	}
 }
 

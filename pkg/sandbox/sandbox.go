@@ -61,6 +61,7 @@ type Sandbox struct {
 	account *account
 	store   *store // nil in memory
 	fresh   bool
+	torn    int
 	s3      http.Handler
 	stale   bool // memory may differ from the file: read it again
 	clock   time.Time
@@ -92,6 +93,7 @@ func Open(o Options) (*Sandbox, error) {
 	if err := s.begin(); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
+	s.torn = st.torn
 	if err := st.unlock(); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
@@ -145,6 +147,10 @@ func (s *Sandbox) adopt(a *account) {
 
 // Fresh tells that this Open made the account or was the first to use it.
 func (s *Sandbox) Fresh() bool { return s.fresh }
+
+// Torn is the number of bytes that this Open dropped from the end of the file:
+// a write that was cut off, so that nobody was told of its success.
+func (s *Sandbox) Torn() int { return s.torn }
 
 // Bare tells that the account is an empty one, without images.
 func (s *Sandbox) Bare() bool {

@@ -4,15 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"reconcile/pkg/sandbox/stackengine"
 )
 
-// formatVersion is the version of the state file. A newer one is refused.
-const formatVersion = 1
+// formatVersion is the version of the state file. Any other one is refused:
+// version 1 had no checksums.
+const formatVersion = 2
 
 // account is everything that the sandbox remembers: plain data that marshals
 // to JSON. It is only touched while Sandbox.mu is held.
@@ -97,19 +97,15 @@ func uuid(hexDigits string) string {
 	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:32]
 }
 
-// decodeAccount reads a snapshot.
-func decodeAccount(b []byte) (*account, error) {
-	a := &account{}
-	if err := json.Unmarshal(b, a); err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
+// init makes a decoded snapshot ready for use.
+func (a *account) init() error {
 	makeMap(&a.Regions)
 	makeMap(&a.Buckets)
 	for name, r := range a.Regions {
 		if r == nil {
-			return nil, fmt.Errorf("snapshot: region %s is null", name)
+			return fmt.Errorf("snapshot: region %s is null", name)
 		}
 		r.init()
 	}
-	return a, nil
+	return nil
 }

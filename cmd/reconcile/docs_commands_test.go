@@ -19,6 +19,7 @@ import (
 // sandbox. The two commands that need the whole repository stand for
 // themselves: the first is run as the binary, the second is this very run.
 func TestDocsBlocksRun(t *testing.T) {
+	t.Parallel()
 	for _, page := range docPages(t) {
 		blocks := shellBlocks(readFile(t, page))
 		if len(blocks) == 0 {
@@ -33,6 +34,7 @@ func TestDocsBlocksRun(t *testing.T) {
 			fmt.Fprintf(&script, "exec sh -ec '%s'\n", strings.ReplaceAll(line, "'", "''"))
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
 			file := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(page), ".md")+".txtar")
 			if err := os.WriteFile(file, []byte(script.String()), 0o644); err != nil {
 				t.Fatal(err)

@@ -17,12 +17,14 @@ import (
 // The product against moto, an AWS that nobody here wrote: what moto does well
 // (facts: moto) from the command line to the wire and back.
 func TestMoto(t *testing.T) {
+	t.Parallel()
 	scripts, err := filepath.Glob(filepath.Join("testdata", "moto", "*.txtar"))
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
 	}
 	for _, script := range scripts {
 		t.Run(filepath.Base(script), func(t *testing.T) {
+			t.Parallel()
 			params := scriptParams(t)
 			params.Files = []string{script}
 			endpoint, setup := startMoto(t), params.Setup

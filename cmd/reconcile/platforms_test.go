@@ -10,6 +10,7 @@ import (
 // Platforms unlike the shipped one, judged by AWS's own linter as `render`
 // writes them.
 func TestLinterTakesOtherPlatforms(t *testing.T) {
+	t.Parallel()
 	linter, err := exec.LookPath("cfn-lint")
 	if err != nil {
 		if os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
@@ -19,6 +20,7 @@ func TestLinterTakesOtherPlatforms(t *testing.T) {
 	}
 	for _, name := range []string{"studio-eu", "twenty"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, filepath.Join("testdata", "platforms", name))
 			r.want(0, "render --out templates")
 			files, err := filepath.Glob(r.path("templates/*.yaml"))

@@ -83,7 +83,7 @@ var deployedState = sync.OnceValues(func() ([]byte, error) {
 })
 
 // plainBinary is the command as users get it. Under the race detector the
-// tests' own build is five times as slow, and the scripts use it already.
+// tests' own build is five times as slow; TestRace runs that one.
 var plainBinary = sync.OnceValues(func() (string, error) {
 	own, err := exec.LookPath("reconcile")
 	if err != nil || !raceEnabled {

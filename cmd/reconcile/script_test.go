@@ -20,8 +20,33 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	params := scriptParams(t)
 	params.Dir = "testdata/script"
+	testscript.Run(t, params)
+}
+
+// TestRace runs the one script that applies, plans and destroys twenty fleets,
+// the most that goes on at once, by the binary with the race detector in it.
+func TestRace(t *testing.T) {
+	t.Parallel()
+	if !raceEnabled {
+		t.Skip("built without -race, this is TestScripts again")
+	}
+	own, err := exec.LookPath("reconcile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := scriptParams(t)
+	params.Files = []string{"testdata/script/twenty_fleets.txtar"}
+	setup := params.Setup
+	params.Setup = func(env *testscript.Env) error {
+		if err := setup(env); err != nil {
+			return err
+		}
+		env.Setenv("PATH", filepath.Dir(own)+string(os.PathListSeparator)+env.Getenv("PATH"))
+		return nil
+	}
 	testscript.Run(t, params)
 }
 
@@ -34,11 +59,16 @@ func scriptParams(t *testing.T) testscript.Params {
 	if err != nil {
 		t.Fatal(err)
 	}
+	binary, err := plainBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("REPOSITORY", repository)
 			env.Setenv("NO_COLOR", "1")
 			// No script may reach AWS by accident.

@@ -28,6 +28,9 @@ type header struct {
 	Note   string `json:"note"`
 }
 
+// headerStart is how every state file begins.
+const headerStart = `{"reconcile-sandbox":`
+
 // headLines stand before the journal: the header and the snapshot.
 const headLines = 2
 
@@ -66,6 +69,9 @@ func (e *ErrState) Error() string {
 	if e.Line > 0 {
 		where = fmt.Sprintf("%s:%d", e.Path, e.Line)
 	}
+	if errors.Is(e.Err, errForeign) {
+		return fmt.Sprintf("sandbox state %s: %v; it is left alone, name another one with --sandbox=FILE", where, e.Err)
+	}
 	return fmt.Sprintf("sandbox state %s: %v; `reconcile sandbox reset --sandbox=%s` starts a new one", where, e.Err, shellWord(e.Path))
 }
 
@@ -80,6 +86,24 @@ func shellWord(path string) string {
 }
 
 func (e *ErrState) Unwrap() error { return e.Err }
+
+// errForeign is the file of something else, which a reset must not replace.
+var errForeign = errors.New("this is not a state file of the sandbox")
+
+// foreign is errForeign, or nil for an empty file and for one that was a state
+// file, whatever became of it since.
+func (st *store) foreign() error {
+	b := make([]byte, 4096)
+	n, err := st.f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("sandbox state: %w", err)
+	}
+	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
+	if err := st.readHeader(line); n > 0 && errors.Is(err, errForeign) {
+		return err
+	}
+	return nil
+}
 
 // errReplaced tells that another process put a new file in place of ours.
 var errReplaced = errors.New("the state file was replaced")
@@ -188,8 +212,11 @@ func (st *store) read() (a *account, journal []entry, ok bool, err error) {
 // readHeader checks the first line and starts the chain of seals.
 func (st *store) readHeader(line []byte) error {
 	var h header
-	if err := json.Unmarshal(line, &h); err != nil || h.Format == 0 {
-		return &ErrState{st.path, 1, errors.New("this is not a state file of the sandbox")}
+	if json.Unmarshal(line, &h) != nil || h.Format == 0 {
+		if len(line) > len(headerStart) && bytes.HasPrefix(line, []byte(headerStart)) && line[len(headerStart)] != '"' {
+			return &ErrState{st.path, 1, errDamaged}
+		}
+		return &ErrState{st.path, 1, errForeign}
 	}
 	if h.Format != formatVersion {
 		age := "a newer"

@@ -89,8 +89,6 @@ func TestUnusableFilesSayWhatToDo(t *testing.T) {
 	for name, body := range map[string]string{
 		"older":          `{"reconcile-sandbox":1}` + "\n" + `{"account":"1"}` + "\n",
 		"no checksum":    `{"reconcile-sandbox":2}` + "\n" + `{"account":"1"}` + "\n",
-		"garbage":        "hello\n",
-		"other JSON":     `{"a":1}` + "\n",
 		"newer":          `{"reconcile-sandbox":99}` + "\n{}\n",
 		"no snapshot":    `{"reconcile-sandbox":1}` + "\n",
 		"torn snapshot":  `{"reconcile-sandbox":1}` + "\n" + `{"account":"1"`,
@@ -118,6 +116,27 @@ func TestUnusableFilesSayWhatToDo(t *testing.T) {
 				t.Error("after a reset the sandbox is not fresh and bare")
 			}
 		})
+	}
+}
+
+// A file of somebody else is neither read nor replaced, and nobody is told to
+// reset it.
+func TestOtherFilesAreLeftAlone(t *testing.T) {
+	for name, body := range map[string]string{"text": "# Readme\n", "JSON": `{"a":1}` + "\n", "no newline": "x", "similar": `{"reconcile-sandbox":"me"}` + "\n"} {
+		path := stateFile(t)
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, opened := sandbox.Open(sandbox.Options{Path: path})
+		for _, err := range []error{opened, sandbox.Reset(path, true)} {
+			var state *sandbox.ErrState
+			if !errors.As(err, &state) || strings.Contains(err.Error(), "sandbox reset") || !strings.Contains(err.Error(), path+":1: this is not a state file of the sandbox") {
+				t.Errorf("%s: error %v", name, err)
+			}
+		}
+		if left := must[[]byte](t)(os.ReadFile(path)); string(left) != body {
+			t.Errorf("%s: the file was changed", name)
+		}
 	}
 }
 

@@ -100,7 +100,8 @@ func Open(o Options) (*Sandbox, error) {
 	return s, nil
 }
 
-// Reset replaces whatever is at path by a fresh account. Its account id and
+// Reset replaces the state file at path, whatever its state, by a fresh account;
+// another file is left alone. Its account id and
 // region come from the options of the next Open.
 func Reset(path string, bare bool) error {
 	st, err := openStore(path)
@@ -109,6 +110,9 @@ func Reset(path string, bare bool) error {
 	}
 	if err := st.lock(); err != nil && !errors.Is(err, errReplaced) {
 		return errors.Join(err, st.close())
+	}
+	if err := st.foreign(); err != nil {
+		return errors.Join(err, st.unlock(), st.close())
 	}
 	a := newAccount("", "", newSeed(), bare, time.Time{})
 	return errors.Join(st.compact(a), st.unlock(), st.close())

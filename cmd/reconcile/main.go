@@ -108,7 +108,7 @@ func exitCode(w io.Writer, err error) int {
 	if errors.As(err, &c) {
 		code = c.code
 	} else if errors.Is(err, context.Canceled) {
-		code = exitInterrupted
+		code, err = exitInterrupted, errors.New("interrupted")
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(w, "reconcile: "+printable(text))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -45,6 +46,13 @@ func runChild(ctx context.Context, files []cueFile) (out []byte, blame string, e
 	if err != nil && stdout.b.Len() == 0 && !hasExited(err) {
 		return nil, "", fmt.Errorf("evaluate CUE: %w", err)
 	}
+	if sig, ok := endedBy(err); ok && !greeted {
+		// Ctrl-C reaches the child, too, and perhaps before us.
+		if sig == syscall.SIGINT || sig == syscall.SIGTERM {
+			return nil, "", fmt.Errorf("evaluate CUE: %w", context.Canceled)
+		}
+		return nil, "", fmt.Errorf("evaluate CUE: the process that does it was ended from outside (%v); run the command again", sig)
+	}
 	if !greeted {
 		return nil, "", errors.New("evaluating CUE needs a program whose main calls spec.ChildMain first")
 	}
@@ -54,6 +62,19 @@ func runChild(ctx context.Context, files []cueFile) (out []byte, blame string, e
 func hasExited(err error) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit)
+}
+
+// endedBy tells the signal that ended a process.
+func endedBy(err error) (syscall.Signal, bool) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return 0, false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		return 0, false
+	}
+	return status.Signal(), true
 }
 
 // childBlame says which limit ended a child that greeted and then failed.

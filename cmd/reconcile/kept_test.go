@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"reconcile/pkg/sandbox"
+)
+
+// A database that is kept stays in its stack, and the network that it is in
+// stays with it: nothing is deleted halfway, the rest goes, and one named
+// resource lets all of it go.
+func TestKeptDatabaseKeepsItsNetwork(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	const keepAll = "destroy --yes --allow-destroy --approve unprotect:bp-network --approve unprotect:bp-data"
+	s := r.want(4, keepAll, "Database (AWS::RDS::DBInstance) is kept", "stack bp-network",
+		"reconcile destroy --resource bp-data/Database", "with it wait: ", "bp-network")
+	s.saysNot(t, "DELETE_FAILED", "protection lifted")
+	shown := r.want(0, "sandbox show", "bp-network CREATE_COMPLETE", "bp-data CREATE_COMPLETE")
+	for _, gone := range []string{"bp-compute", "bp-monitoring", "bp-gpu-fleet-"} {
+		if strings.Contains(flat(shown.out), gone+" CREATE_COMPLETE") {
+			t.Errorf("%s stays:\n%s", gone, shown.out)
+		}
+	}
+	// The same again says the same, and the database comes back into use as it was.
+	r.want(4, keepAll, "reconcile destroy --resource bp-data/Database")
+	r.want(0, "apply --yes").saysNot(t, "import")
+	r.empty()
+
+	r.want(0, keepAll+" --resource bp-data/Database", "Destroy complete")
+	r.want(0, "sandbox show").saysNot(t, "CREATE_COMPLETE", "DELETE_FAILED")
+	r.want(0, "destroy --yes", "Nothing is left to destroy")
+}
+
+// One stack by its name is no way around it: without it nothing would manage
+// the database, and the network could never go.
+func TestStackOfAKeptDatabaseIsNotTakenFromUnderIt(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.want(4, "destroy --yes --allow-destroy --stack bp-data --stack bp-compute --stack bp-monitoring --stack bp-gpu-* --approve unprotect:bp-data",
+		"Database (AWS::RDS::DBInstance) is kept", "bp-network", "--resource bp-data/Database")
+	r.want(0, "sandbox show", "bp-data CREATE_COMPLETE")
+}
+
+// A stack of the user's own whose template keeps a database and not the group
+// that it is in is said before it fails.
+func TestKeptDatabaseInAGroupThatIsNot(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.write("specs/extra.yaml", "apiVersion: reconcile/v1\nkind: Stack\nmetadata: {name: bp-extra}\nspec: {template: ./extra.json}\n")
+	r.write("specs/extra.json", `{"Resources": {
+  "Vpc": {"Type": "AWS::EC2::VPC", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"CidrBlock": "10.9.0.0/16"}},
+  "A": {"Type": "AWS::EC2::Subnet", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.9.0.0/24"}},
+  "Group": {"Type": "AWS::RDS::DBSubnetGroup", "Properties": {"DBSubnetGroupDescription": "x", "SubnetIds": [{"Ref": "A"}]}},
+  "Db": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain",
+    "Properties": {"Engine": "mariadb", "DBInstanceClass": "db.t4g.medium", "AllocatedStorage": "20", "ManageMasterUserPassword": true, "MasterUsername": "a", "DBSubnetGroupName": {"Ref": "Group"}}}}}`)
+	r.want(0, "apply --yes")
+	r.remove("specs/extra.yaml")
+	r.remove("specs/extra.json")
+	r.want(4, "apply --yes --approve destroy:bp-extra", "Db (AWS::RDS::DBInstance) is kept", "Group", "reconcile destroy --stack bp-extra --resource bp-extra/Db").saysNot(t, "DELETE_FAILED")
+	r.want(0, "destroy --yes --allow-destroy --stack bp-extra --resource bp-extra/Db")
+	r.empty()
+}
+
+// The sandbox refuses as AWS does what somebody tries by hand.
+func TestSandboxKeepsTheNetworkOfALeftDatabase(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.want(0, "destroy --yes --allow-destroy --stack bp-compute --stack bp-monitoring --stack bp-gpu-*")
+	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
+		c := cloudformation.NewFromConfig(cfg)
+		off := &cloudformation.UpdateTerminationProtectionInput{StackName: aws.String("bp-data"), EnableTerminationProtection: aws.Bool(false)}
+		if _, err := c.UpdateTerminationProtection(ctx, off); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: aws.String("bp-data")}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.want(5, "destroy --yes --allow-destroy --approve unprotect:bp-network", "has dependencies and cannot be deleted", "has a dependent object", "DELETE_FAILED")
+}

@@ -19,7 +19,8 @@ func TestKeptDatabaseKeepsItsNetwork(t *testing.T) {
 	r := deployedRig(t)
 	const keepAll = "destroy --yes --allow-destroy --approve unprotect:bp-network --approve unprotect:bp-data"
 	s := r.want(4, keepAll, "Database (AWS::RDS::DBInstance) is kept", "stack bp-network",
-		"reconcile destroy --resource bp-data/Database", "with it wait: ", "bp-network")
+		"RdsSecurityGroup of stack bp-network",
+		"reconcile destroy --sandbox --resource bp-data/Database --approve destroy:bp-data/Database", "with it wait: ", "bp-network")
 	s.saysNot(t, "DELETE_FAILED", "protection lifted")
 	shown := r.want(0, "sandbox show", "bp-network CREATE_COMPLETE", "bp-data CREATE_COMPLETE")
 	for _, gone := range []string{"bp-compute", "bp-monitoring", "bp-gpu-fleet-"} {
@@ -28,7 +29,7 @@ func TestKeptDatabaseKeepsItsNetwork(t *testing.T) {
 		}
 	}
 	// The same again says the same, and the database comes back into use as it was.
-	r.want(4, keepAll, "reconcile destroy --resource bp-data/Database")
+	r.want(4, keepAll, "reconcile destroy --sandbox --resource bp-data/Database")
 	r.want(0, "apply --yes").saysNot(t, "import")
 	r.empty()
 
@@ -62,7 +63,7 @@ func TestKeptDatabaseInAGroupThatIsNot(t *testing.T) {
 	r.want(0, "apply --yes")
 	r.remove("specs/extra.yaml")
 	r.remove("specs/extra.json")
-	r.want(4, "apply --yes --approve destroy:bp-extra", "Db (AWS::RDS::DBInstance) is kept", "Group", "reconcile destroy --stack bp-extra --resource bp-extra/Db").saysNot(t, "DELETE_FAILED")
+	r.want(4, "apply --yes --approve destroy:bp-extra", "Db (AWS::RDS::DBInstance) is kept", "Group", "reconcile destroy --sandbox --stack bp-extra --resource bp-extra/Db").saysNot(t, "DELETE_FAILED")
 	r.want(0, "destroy --yes --allow-destroy --stack bp-extra --resource bp-extra/Db")
 	r.empty()
 }

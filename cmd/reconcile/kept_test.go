@@ -83,5 +83,7 @@ func TestSandboxKeepsTheNetworkOfALeftDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	// What has a generated name is told of: the specs would make a new, empty one.
+	r.want(0, "plan", "under generated names", "Database bp-data-database-", "with their data and their cost")
 	r.want(5, "destroy --yes --allow-destroy --approve unprotect:bp-network", "has dependencies and cannot be deleted", "has a dependent object", "DELETE_FAILED")
 }

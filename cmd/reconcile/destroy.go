@@ -50,6 +50,7 @@ this platform's mark is never touched.`,
 			if err != nil {
 				return err
 			}
+			consents.Approve = plan.Expand(consents.Approve, p)
 			selected := sel.flags()
 			for _, r := range resources {
 				selected = append(selected, "--resource "+report.ShellWord(r))

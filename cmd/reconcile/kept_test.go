@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/google/go-cmp/cmp"
 
 	"reconcile/pkg/sandbox"
 )
@@ -86,4 +87,26 @@ func TestSandboxKeepsTheNetworkOfALeftDatabase(t *testing.T) {
 	// What has a generated name is told of: the specs would make a new, empty one.
 	r.want(0, "plan", "under generated names", "Database bp-data-database-", "with their data and their cost")
 	r.want(5, "destroy --yes --allow-destroy --approve unprotect:bp-network", "has dependencies and cannot be deleted", "has a dependent object", "DELETE_FAILED")
+}
+
+// A removal that nobody approved changes nothing of the fleet, also where it
+// shares something; what else changes is done, and with the approval all goes.
+func TestRefusedRemovalChangesNothingOfTheFleet(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.edit(`for stage in ["staging", "production"]`, `for stage in ["staging"]`, "specs/fleets.cue")
+	r.edit(`["g4dn.xlarge", "g5.xlarge"]`, `["g5.xlarge", "g4dn.xlarge"]`, "specs/fleets.cue")
+	r.edit("email: ops@example.com", "email: people@example.com", "specs/platform.yaml")
+	const production = "bp-gpu-fleet-production-gpu-default"
+	s := r.want(4, "apply --yes --approve replace:bp-monitoring/AlertEmail", "1 step will be refused without your approval, and 2 steps that need it will be skipped")
+	s.says(t, "done bp-monitoring: updated", "done bp-gpu-fleet-staging-gpu-default: updated")
+	s.saysNot(t, "done log group")
+	p := r.plan("")
+	want := []string{"delete stack/" + production, "update contract/bp-monitoring", "update log-group/gpu-workers/gpu-default"}
+	if d := cmp.Diff(want, steps(p)); d != "" {
+		t.Errorf("what is left (-want +got):\n%s", d)
+	}
+	r.want(0, "plan --fleet staging/gpu-default", "/gpu-workers/gpu-default stays as it is for now", "Dashboard of stack bp-monitoring stay for now")
+	r.want(0, "apply --yes --approve destroy:"+production)
+	r.empty()
 }

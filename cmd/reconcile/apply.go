@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type consent struct {
 func (c *consent) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&c.yes, "yes", false, "do not ask; needed where there is no terminal")
-	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect")
+	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect; TARGET may be a glob for replace, capacity and recover")
 	f.BoolVar(&c.allowDestroy, "allow-destroy", false, "consent to all the destroys that the plan lists")
 	f.IntVar(&c.parallelism, "parallelism", 8, "steps at once")
 }
@@ -46,7 +47,11 @@ func (c *consent) options() (apply.Options, error) {
 			if !ok || target == "" {
 				return o, fmt.Errorf("--approve %q: want KIND:TARGET", text)
 			}
-			o.Approve = append(o.Approve, plan.Approval{Kind: k, Target: target})
+			a := plan.Approval{Kind: k, Target: target}
+			if err := allowedPattern(a); err != nil {
+				return o, err
+			}
+			o.Approve = append(o.Approve, a)
 		default:
 			return o, fmt.Errorf("--approve %q: the kind is one of destroy, replace, capacity, recover, unprotect", text)
 		}
@@ -55,6 +60,21 @@ func (c *consent) options() (apply.Options, error) {
 		o.AllowAll = map[plan.ApprovalKind]bool{plan.ApproveDestroy: true}
 	}
 	return o, nil
+}
+
+// allowedPattern refuses a glob that is none, and one for a kind whose every
+// target must be named.
+func allowedPattern(a plan.Approval) error {
+	if !a.Pattern() {
+		return nil
+	}
+	if !a.Kind.Globs() {
+		return fmt.Errorf("--approve %q: a %s is approved by its full name, each by itself; a glob is for replace, capacity and recover", a, a.Kind)
+	}
+	if _, err := path.Match(a.Target, ""); err != nil {
+		return fmt.Errorf("--approve %q: %w", a, err)
+	}
+	return nil
 }
 
 func newApply(g *global) *cobra.Command {
@@ -83,7 +103,7 @@ finishes the work.`,
 			if err != nil {
 				return err
 			}
-			options.Approve = append(options.Approve, carried...)
+			options.Approve = append(plan.Expand(options.Approve, p), carried...)
 			return g.run(cmd.Context(), s, p, options, allow.yes, g.planStyle(show, sel.flags(), given(options)))
 		},
 	}

@@ -30,3 +30,17 @@ func TestDestroyTakesNoApprovalFromTheSpecs(t *testing.T) {
 	r.edit("  region: us-east-1\n", "  region: us-east-1\n  approvals:\n    - {kind: destroy, target: bp-gpu-fleet-production-gpu-default, expires: 2126-01-31}\n", "specs/platform.yaml")
 	r.want(4, "destroy --stack bp-gpu-fleet-production-gpu-default --yes", "approve destroy:bp-gpu-fleet-production-gpu-default")
 }
+
+// Many replacements may be approved by one glob, and the plan then names each;
+// what deletes data or lifts a protection never is.
+func TestApprovalByGlob(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.edit("email: ops@example.com", "email: people@example.com", "specs/platform.yaml")
+	r.want(4, "apply --yes --approve replace:bp-compute*", "replace:bp-monitoring/AlertEmail")
+	r.want(1, "apply --yes --approve destroy:bp-*", "approved by its full name")
+	r.want(1, "destroy --yes --approve unprotect:*", "approved by its full name")
+	r.want(1, "apply --yes --approve replace:bp-[", "syntax error in pattern")
+	r.want(0, "apply --yes --approve replace:bp-mon*", "replace:bp-monitoring/AlertEmail (given)")
+	r.empty()
+}

@@ -18,9 +18,16 @@ func newDestroy(g *global) *cobra.Command {
 		Use:   "destroy",
 		Short: "Take the platform, or parts of it, away",
 		Long: `destroy is a plan like any other: reverse order, guards, named approvals.
+<<<<<<< HEAD
 Databases, buckets and secrets are kept unless --resource names them and they
 are approved; lifting a termination protection is a step of its own. What does
 not carry this platform's mark is never touched.`,
+=======
+Databases, buckets and secrets are kept unless --resource names them and they are approved,
+a database with its stack and the network that it is in;
+lifting a termination protection is a step of its own. What does not carry
+this platform's mark is never touched.`,
+>>>>>>> h-destroy
 		Example:     "  reconcile destroy --sandbox --fleet staging/gpu-default\n  reconcile destroy --stack 'bp-*' --allow-destroy",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json"),
@@ -50,6 +57,7 @@ not carry this platform's mark is never touched.`,
 			if err != nil {
 				return err
 			}
+			consents.Approve = plan.Expand(consents.Approve, p)
 			selected := sel.flags()
 			for _, r := range resources {
 				selected = append(selected, "--resource "+report.ShellWord(r))

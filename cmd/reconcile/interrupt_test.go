@@ -112,7 +112,9 @@ func (r *rig) kill(line string, random *rand.Rand) {
 	}
 }
 
-const destroyAll = "destroy --yes --allow-destroy --approve unprotect:bp-network --approve unprotect:bp-data"
+// destroyAll keeps buckets and secrets; the database goes, in whose network
+// nothing else could be deleted.
+const destroyAll = "destroy --yes --allow-destroy --resource bp-data/Database --approve unprotect:bp-network --approve unprotect:bp-data"
 
 // TestKilledWhileDestroying is the same for the way back, and for the way from
 // what is kept.

@@ -73,6 +73,7 @@ type computation struct {
 	steps    map[StepID]*Step
 	reach    map[StepID][]StepID // node → the steps that a user of it waits for
 	root     map[StepID]StepID   // blocked step → the step that is blocked by itself
+	late     []lateStep
 	findings []Finding
 	drift    []Change
 	more     *collector
@@ -138,6 +139,7 @@ func (c *computation) run() {
 	if c.all {
 		c.orphans()
 	}
+	c.lateSteps()
 	c.contracts()
 	if c.all {
 		c.renamedPlatform()

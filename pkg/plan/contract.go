@@ -34,10 +34,15 @@ func (c *computation) hold(st *stackState, r *resolver, ds []cfn.Difference, bas
 			ids = append(ids, d.Resource)
 		}
 	}
-	if len(ids) == 0 || !st.canHold() || c.usesGone(st) {
+	rows, leaving := c.rows(st, ds)
+	if len(ids)+len(rows) == 0 || !st.canHold() || c.usesGone(st) {
 		return ds
 	}
 	users := c.usersOf(st, ids)
+	if len(users) == 0 {
+		ids = nil
+	}
+	ids, users = append(ids, rows...), append(users, leaving...)
 	if len(users) == 0 {
 		return ds
 	}
@@ -197,7 +202,7 @@ func (c *computation) contractStack(st *stackState) {
 	if first, ok := c.steps[ID(KindStack, name)]; ok {
 		base = BaseAfter(first.ID)
 		also = append(also, first.ID)
-		first.Reason += fmt.Sprintf("; %s stay until nothing uses them, then %s takes them away", strings.Join(k.ids, ", "), ContractID(name))
+		first.Reason += fmt.Sprintf("; %s stay as they are until nothing uses them, then %s follows", strings.Join(k.ids, ", "), ContractID(name))
 	}
 	// The second half starts from what the first leaves.
 	half := *st

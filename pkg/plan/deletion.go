@@ -14,6 +14,8 @@ type doomed struct {
 	action  StatusAction
 	source  spec.Source
 	release []string // retained resources that are not kept, logical ids
+	along   []string // groups that are kept for nothing but these
+	narrow  string   // flags that select the stack, for a plan that is no destroy
 	needs   []string // stacks that it depends on, from its metadata
 	users   []StepID // steps that must come first: deletions of its users, their updates
 	reason  string
@@ -94,11 +96,13 @@ func (c *computation) deletion(d *doomed) StepID {
 	switch {
 	case leaving:
 		// Nothing is left to consent to, but what it uses must wait for its end.
-		d.release, live.Protected = nil, false
+		d.release, d.along, live.Protected = nil, nil, false
 	case d.action.Class == StatusBusy:
 		d.blocked = &problem{code: "stack-busy", target: live.Name,
 			reason:  fmt.Sprintf("stack %s is busy: %s (%s)", live.Name, d.action.Doing, live.Status),
 			command: "aws cloudformation describe-stack-events --stack-name " + live.Name}
+	case d.blocked == nil:
+		d.blocked = c.standing(d)
 	}
 	if len(d.release) > 0 && d.blocked == nil {
 		also = append(also, c.release(d))
@@ -179,10 +183,7 @@ func (c *computation) unprotect(d *doomed) StepID {
 // changes are the resources that go, and those that are kept.
 func (d *doomed) changes() []Change {
 	out := make([]Change, 0, len(d.live.Template.Resources))
-	released := map[string]bool{}
-	for _, id := range d.release {
-		released[id] = true
-	}
+	released := d.letGo()
 	for _, id := range d.live.Template.LogicalIDs() {
 		r := d.live.Template.Resources[id]
 		there, ok := d.live.Resources[id]
@@ -205,7 +206,7 @@ func (d *doomed) risk(changes []Change) (string, []Approval) {
 		switch r := d.live.Template.Resources[ch.Resource]; {
 		case ch.Retained:
 			kept = append(kept, ch.Resource)
-		case keepsData(r):
+		case keepsData(r) && !contains(d.along, ch.Resource):
 			gone++
 			lost = append(lost, ch.Resource)
 		default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -17,8 +18,10 @@ import (
 // no specs beside the Target; with them, steps carry their source.
 //
 // Resources with a retaining DeletionPolicy are kept unless o.Resources names
-// them, log groups always, parameters unless they carry our owner tag. What
-// does not carry the platform's mark is not looked at.
+// them; a stack that keeps one which AWS would not delete its network under
+// stays whole, with the stacks that it needs. Log groups are kept always,
+// parameters unless they carry our owner tag. What does not carry the
+// platform's mark is not looked at.
 func Destroy(d Desired, l Live, o DestroyOptions) (Plan, error) {
 	c := newDestruction(d, l)
 	if !c.misplaced() {
@@ -224,6 +227,11 @@ func releases(all map[string]*doomed, named []string) error {
 		stack, id, _ := strings.Cut(full, "/")
 		all[stack].release = append(all[stack].release, id)
 	}
+	for _, d := range all {
+		if len(d.release) > 0 {
+			d.along = company(d.live.Template, d.release)
+		}
+	}
 	return nil
 }
 
@@ -248,7 +256,7 @@ func (c *computation) release(d *doomed) StepID {
 			Physical: live.Resources[id].PhysicalID, Action: ActionUpdate, Path: path, Before: before, After: after,
 			Replace: ReplaceNo, Source: d.source})
 	}
-	for _, id := range d.release {
+	for _, id := range slices.Concat(d.release, d.along) {
 		r := t.Resources[id]
 		change(id, "DeletionPolicy", r.DeletionPolicy, "Delete")
 		r.DeletionPolicy = "Delete"
@@ -363,37 +371,4 @@ func (c *computation) readers(name string, sel Selection, all map[string]*doomed
 	}
 	sort.Slice(after, func(i, j int) bool { return after[i] < after[j] })
 	return after, true
-}
-
-// keptNote lists what survives: what a later apply imports, and what it cannot
-// find again.
-func (c *computation) keptNote(all map[string]*doomed) {
-	var named, unnamed []string
-	for _, name := range sortedKeys(all) {
-		if s := c.steps[ID(KindStack, name)]; s != nil {
-			for _, ch := range s.Changes {
-				if !ch.Retained {
-					continue
-				}
-				if _, ok := nameOf(all[name].live.Template.Resources[ch.Resource]); ok {
-					named = append(named, name+"/"+ch.Resource)
-				} else {
-					unnamed = append(unnamed, name+"/"+ch.Resource)
-				}
-			}
-		}
-	}
-	note := func(format string, args ...any) {
-		c.find(Finding{Severity: SeverityNote, Code: "kept", Target: c.d.Target.Platform, Message: fmt.Sprintf(format, args...)})
-	}
-	if len(named) > 0 {
-		note("%s kept with all data; a later apply imports what is kept: %s", count(len(named), "resource"), strings.Join(named, ", "))
-	}
-	if len(unnamed) > 0 {
-		note("%s kept with all data, and with the cost, under generated names: a later apply makes new ones beside them, and AWS does not delete a network that they are in: %s",
-			count(len(unnamed), "resource"), strings.Join(unnamed, ", "))
-	}
-	if len(all) > 0 {
-		note("log groups and container images that no stack holds are kept, and so are parameters that somebody else created")
-	}
 }

@@ -25,7 +25,7 @@ func (c *computation) orphans() {
 				Message: fmt.Sprintf("stack %s has the status %q, which this version of reconcile does not know", name, live.Status)})
 			continue
 		}
-		d := &doomed{live: live, action: action, reason: "the specs do not have the stack"}
+		d := &doomed{live: live, action: action, reason: "the specs do not have the stack", narrow: "--stack " + name + " "}
 		for _, user := range c.d.Stacks {
 			if st := c.stacks[user.Name]; st.mode == modeUpdate && uses(st, name) {
 				d.users = append(d.users, ID(KindStack, user.Name))

@@ -72,6 +72,12 @@ func (c *computation) logGroup(g *LogGroup, n *node) {
 		}
 	}
 	step.Changes = []Change{ch}
+	if exists {
+		if after := c.writers(g.Name); after != nil {
+			c.late = append(c.late, lateStep{step, after})
+			return
+		}
+	}
 	c.add(n, step)
 }
 

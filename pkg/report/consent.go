@@ -20,10 +20,15 @@ func (t *planText) approvals() {
 		}
 		if len(g.approvals) > 1 {
 			names := strings.Join(g.resources(), ", ")
-			if !unsound(t.p) {
+			all := !slices.ContainsFunc(g.approvals, func(a plan.Approval) bool { return !t.o.given(a) })
+			if !unsound(t.p) && !all {
 				names = "named in the command below"
 			}
-			t.linef("  %s %s of %s", t.red(string(g.approvals[0].Kind)), counted(len(g.approvals), "resource"), clean(g.stack))
+			given := ""
+			if all {
+				given = t.green(" (given)")
+			}
+			t.linef("  %s %s of %s%s", t.red(string(g.approvals[0].Kind)), counted(len(g.approvals), "resource"), clean(g.stack), given)
 			t.paragraph(6, names)
 			continue
 		}

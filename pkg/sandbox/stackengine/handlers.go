@@ -199,6 +199,9 @@ func overlay(live, before, after json.RawMessage) json.RawMessage {
 func (e *Engine) unmake(ctx context.Context, s *Stack, r *StackResource) *HandlerError {
 	key := r.Type + "|" + r.PhysicalID
 	item := e.State.Items[key]
+	if err := e.occupied(r); err != nil {
+		return err
+	}
 	if err := handlerError(e.provider(r.Type).Delete(ctx, e.view(s, r))); err != nil && err.Code != codeNotFound {
 		return err
 	}

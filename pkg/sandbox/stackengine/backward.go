@@ -41,7 +41,7 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 		e.note(s, &before, "UPDATE_COMPLETE", "", at)
 		return
 	}
-	if r.PhysicalID != before.PhysicalID {
+	if r.PhysicalID != before.PhysicalID || before.Missing {
 		// The old resource is still there: only the new one has to go.
 		if r.PhysicalID != "" {
 			s.Garbage = append(s.Garbage, r)
@@ -55,13 +55,22 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 	delay, fault := e.fault(s, r, PhaseRollback)
 	if fault != nil {
 		t.Error = fault.reason(e, s, r)
-	} else if err := e.change(ctx, s, r, &before); err != nil {
+	} else if err := e.restore(ctx, s, r, &before); err != nil {
 		t.Error, t.End = err.reason(e, s, r), at.Add(e.seconds(secondsToRefuse))
 		return
-	} else {
-		r.Before = &before
 	}
 	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseRollback) + delay))
+}
+
+// restore changes r back to what the update found.
+func (e *Engine) restore(ctx context.Context, s *Stack, r, before *StackResource) *HandlerError {
+	found := before.asFound()
+	if err := e.change(ctx, s, r, found); err != nil {
+		return err
+	}
+	before.Attributes = found.Attributes
+	r.Before = before
+	return nil
 }
 
 func (e *Engine) completeRestore(_ context.Context, s *Stack, t *Task, at time.Time) {
@@ -128,7 +137,7 @@ func (e *Engine) removeTasks(s *Stack) []*Task {
 func shelve(s *Stack) {
 	for _, id := range keys(s.Resources) {
 		r := s.Resources[id]
-		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" {
+		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" && !b.Missing {
 			s.Garbage = append(s.Garbage, b)
 		}
 		r.Before = nil

@@ -44,7 +44,10 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if err != nil {
 		return nil, err
 	}
-	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind)
+	if err := checkChangeSetModes(in, kind); err != nil {
+		return nil, err
+	}
+	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind, in.DeploymentMode)
 	if have := e.changeSet(s.ID, name); have != nil {
 		return e.sameChangeSet(have, in, digest)
 	}
@@ -63,6 +66,7 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		Start: now.Add(e.seconds(secondsPending)), Ready: now.Add(e.seconds(secondsPending + secondsCompute)),
 		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
 		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
+		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
 	}
 	for _, r := range in.ResourcesToImport {
 		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
@@ -142,7 +146,12 @@ func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *progra
 			return err
 		}
 	}
-	changes, other, err := e.compare(s, old, next, &cs.Target)
+	var states map[string]actual
+	if cs.Revert {
+		states = e.actualStates(ctx, s)
+		cs.StackDrift = stackDrift(states)
+	}
+	changes, other, err := e.compare(s, old, next, &cs.Target, states)
 	if err != nil {
 		if strings.HasPrefix(reasonOf(err), "No export named") {
 			cs.Failed, cs.Execution = reasonOf(err), "UNAVAILABLE"
@@ -303,7 +312,7 @@ func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now 
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), ChangeSet: cs.ID, Import: cs.Import, ImportAny: cs.ImportAny,
 		NoRollback:   deref(in.DisableRollback) || cs.NoRollback || cs.OnFailure == "DO_NOTHING",
-		RetainExcept: deref(in.RetainExceptOnCreate), OnFailure: cs.OnFailure,
+		RetainExcept: deref(in.RetainExceptOnCreate), OnFailure: cs.OnFailure, Revert: cs.Revert, Express: cs.Mode == express,
 	}
 	target := cs.Target
 	switch {

@@ -34,6 +34,7 @@ func (c *comparison) add(list []ChangeDetail, d ChangeDetail) []ChangeDetail {
 		return append(list, d)
 	}
 	d.Path, d.Kind, d.Before, d.After = "", "", nil, nil
+	d.From, d.DriftBefore, d.DriftActual = "", nil, nil
 	for i, have := range list {
 		if have.Name != d.Name || have.Attribute != d.Attribute || have.Source != d.Source || have.Causing != d.Causing || have.Evaluation != d.Evaluation {
 			continue

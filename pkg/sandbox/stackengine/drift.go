@@ -91,7 +91,7 @@ func (e *Engine) drifted(ctx context.Context, s *Stack, r *StackResource) (state
 	t, _ := awstype.Lookup(r.Type)
 	for _, name := range keys(expected) {
 		for _, d := range differences(name, expected[name], live[name]) {
-			if t.Hidden(d.path) || dynamicReference(d.before) {
+			if t.Hidden(d.path) || dynamicReference(d.before) || t.Equivalent(d.path, expected, d.before, d.after) {
 				continue
 			}
 			diffs = append(diffs, d)

@@ -32,6 +32,8 @@ type Operation struct {
 	Import       []ImportItem `json:"import,omitempty"`
 	ImportAny    bool         `json:"importAny,omitempty"`
 	Prior        string       `json:"prior,omitempty"` // status that a refused delete returns to
+	Revert       bool         `json:"revertDrift,omitempty"`
+	Express      bool         `json:"express,omitempty"` // done when configured, not when stable
 }
 
 // The phases of an operation. Each has one stack status.
@@ -335,6 +337,19 @@ func (e *Engine) duration(typeName string, phase Phase) float64 {
 	}
 	return DefaultDurations(typeName, phase)
 }
+
+// takes is how long a resource takes in the running operation, in seconds. In
+// EXPRESS it is done when it is configured.
+func (e *Engine) takes(s *Stack, typeName string, phase Phase) float64 {
+	d := e.duration(typeName, phase)
+	if s.Op.Express {
+		return min(d, secondsExpress)
+	}
+	return d
+}
+
+// secondsExpress is the time until a resource is configured. AWS publishes none.
+const secondsExpress = 2.0
 
 func sortTasks(tasks []*Task) []*Task {
 	sort.Slice(tasks, func(i, j int) bool { return tasks[i].Key < tasks[j].Key })

@@ -98,6 +98,10 @@ type StackResource struct {
 	Imported bool `json:"imported,omitempty"`
 	// Before is what the running or failed operation found, when it touched it.
 	Before *StackResource `json:"before,omitempty"`
+	// Actual is what an operation that reverts drift found instead of Properties;
+	// Missing that it found nothing.
+	Actual  json.RawMessage `json:"actual,omitempty"`
+	Missing bool            `json:"missing,omitempty"`
 
 	DriftState string    `json:"drift,omitempty"`
 	DriftTime  time.Time `json:"driftTime,omitzero"`
@@ -168,7 +172,10 @@ type ChangeSet struct {
 	Import      []ImportItem `json:"import,omitempty"`
 	ImportAny   bool         `json:"importAny,omitempty"`
 	NoRollback  bool         `json:"noRollback,omitempty"`
-	Gone        time.Time    `json:"gone,omitzero"` // when its deletion is over
+	Revert      bool         `json:"revertDrift,omitempty"` // DeploymentMode REVERT_DRIFT
+	StackDrift  string       `json:"stackDrift,omitempty"`
+	Mode        string       `json:"mode,omitempty"` // of DeploymentConfig
+	Gone        time.Time    `json:"gone,omitzero"`  // when its deletion is over
 }
 
 // ImportItem names an existing resource that becomes part of a stack.
@@ -200,6 +207,11 @@ type Change struct {
 	Values     *Announcement `json:"values,omitempty"` // with them; nil: the change is not listed then
 	Before     string        `json:"before,omitempty"` // context, JSON
 	After      string        `json:"after,omitempty"`
+
+	// Of drift-aware change sets only.
+	Drift    string         `json:"drift,omitempty"`
+	Previous string         `json:"previous,omitempty"` // context, JSON
+	Ignored  []IgnoredDrift `json:"ignored,omitempty"`
 }
 
 // Announcement is how a change set shows a change.
@@ -222,6 +234,11 @@ type ChangeDetail struct {
 	Evaluation string  `json:"evaluation"`
 	Source     string  `json:"source"`
 	Causing    string  `json:"causing,omitempty"`
+
+	// Of drift-aware change sets only.
+	From        string  `json:"from,omitempty"` // of Before
+	DriftBefore *string `json:"driftBefore,omitempty"`
+	DriftActual *string `json:"driftActual,omitempty"`
 }
 
 // Token remembers what a client request token was used for.

@@ -66,6 +66,9 @@ func (e *Engine) actualState(ctx context.Context, s *Stack, r *StackResource) ac
 		}
 	}
 	a.ignored = m.ignored
+	if a.status == "MODIFIED" && equal(deployed, a.props) {
+		a.status = "IN_SYNC"
+	}
 	return a
 }
 

@@ -85,6 +85,10 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Providers: s.providers(r),
 		Fetch:     s.fetchTemplate,
 		Zones:     zonesOf,
+		Output: func(region, stack, key string) (string, bool) {
+			_, other := s.regionFor(region, false)
+			return other.OutputOf(stack, key)
+		},
 	}
 }
 

@@ -300,6 +300,10 @@ func (p preview) imported(name string) (string, error) {
 	return live{p.c.e, p.c.s}.imported(name)
 }
 
+func (p preview) output(region, stack, key string) (string, error) {
+	return live{p.c.e, p.c.s}.output(region, stack, key)
+}
+
 // context is a change's BeforeContext or AfterContext.
 func (c *comparison) context(props map[string]any, metadata any) string {
 	m := map[string]any{"Properties": mask(props, c.hidden)}

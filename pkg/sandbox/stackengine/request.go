@@ -112,14 +112,14 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if d.Parameters, d.Resolved, err = e.bindParameters(t, givenParameters(in.parameters), had.Parameters); err != nil {
 		return nil, nil, err
 	}
-	if err := checkAllowed(t, in.allowed); err != nil {
-		return nil, nil, err
-	}
 	p, err := e.compile(t, d, s.Name, s.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	return d, p, t.checkCapabilities(d.Capabilities)
+	if err := checkAllowed(p.t, in.allowed); err != nil {
+		return nil, nil, err
+	}
+	return d, p, p.t.checkCapabilities(d.Capabilities)
 }
 
 // body finds the template of a request. Texts: LocalStack, test_update_stack

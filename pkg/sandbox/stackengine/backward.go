@@ -36,6 +36,7 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 	if slices.Contains(s.Op.Skip, t.Logical) {
 		// Skipped: called complete, whatever it is really (ContinueUpdateRollback).
 		before.PhysicalID, before.Attributes = r.PhysicalID, r.Attributes
+		before.Skipped, before.DriftState = true, ""
 		s.Resources[t.Logical] = &before
 		t.State = taskDone
 		e.note(s, &before, "UPDATE_COMPLETE", "", at)
@@ -49,6 +50,10 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 		s.Resources[t.Logical] = &before
 		t.State = taskDone
 		e.note(s, &before, "UPDATE_COMPLETE", "", at)
+		return
+	}
+	if r.Type == stackType {
+		e.startChildRestore(s, t, r, at)
 		return
 	}
 	e.note(s, r, "UPDATE_IN_PROGRESS", "", at)
@@ -168,6 +173,10 @@ func (e *Engine) startRemove(s *Stack, t *Task, at time.Time) {
 		return
 	}
 	e.note(s, r, "DELETE_IN_PROGRESS", "", at)
+	if r.Type == stackType {
+		e.startChildRemove(s, t, r, at)
+		return
+	}
 	phase := PhaseDelete
 	if s.Op.Phase == phaseCreateRollback || s.Op.Phase == phaseRollbackCleanup {
 		phase = PhaseRollback

@@ -58,6 +58,9 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if err != nil {
 		return nil, err
 	}
+	if deref(in.IncludeNestedStacks) && next.nests() {
+		return nil, invalid("Change sets of nested stacks are not made here: IncludeNestedStacks is refused for a template that has nested stacks.")
+	}
 	if len(e.load().sets[s.ID]) >= maxChangeSets {
 		return nil, &Error{Code: "LimitExceededException", Message: "ChangeSet limit exceeded", Status: 400}
 	}

@@ -24,6 +24,9 @@ func (c *comparison) details(r *StackResource, n *node, before, after map[string
 			out = c.add(out, detail)
 		}
 	}
+	if n.Type == stackType {
+		out = c.add(out, nestedChange())
+	}
 	return append(out, c.attributes(t, r, n)...)
 }
 

@@ -66,7 +66,7 @@ func (e *Engine) settleDrift(d *Detection) {
 // Only properties that the template names count, and not those that AWS never
 // returns; dynamic references are left out (aws-limits 4.1, Drift).
 func (e *Engine) drifted(ctx context.Context, s *Stack, r *StackResource) (state string, live map[string]any, diffs []difference) {
-	if r.PhysicalID == "" || r.Status == "DELETE_COMPLETE" {
+	if r.PhysicalID == "" || r.Status == "DELETE_COMPLETE" || r.Type == stackType || r.Skipped {
 		return "NOT_CHECKED", nil, nil
 	}
 	expected := decode(r.Properties)
@@ -132,7 +132,7 @@ func (e *Engine) describeResourceDrifts(ctx context.Context, in *cloudformation.
 	var ids []string
 	for _, id := range keys(s.Resources) {
 		r := s.Resources[id]
-		if r.DriftState == "" || len(in.StackResourceDriftStatusFilters) > 0 && !slices.Contains(in.StackResourceDriftStatusFilters, types.StackResourceDriftStatus(r.DriftState)) {
+		if r.DriftState == "" || r.DriftState == "NOT_CHECKED" && len(in.StackResourceDriftStatusFilters) == 0 || len(in.StackResourceDriftStatusFilters) > 0 && !slices.Contains(in.StackResourceDriftStatusFilters, types.StackResourceDriftStatus(r.DriftState)) {
 			continue
 		}
 		ids = append(ids, id)
@@ -161,6 +161,7 @@ func (e *Engine) detectStackResourceDrift(ctx context.Context, in *cloudformatio
 	if r == nil {
 		return nil, invalid("Resource %s does not exist for stack %s", deref(in.LogicalResourceId), s.Name)
 	}
+	r.Skipped = false
 	r.DriftState, _, _ = e.drifted(ctx, s, r)
 	r.DriftTime = now
 	return &cloudformation.DetectStackResourceDriftOutput{StackResourceDrift: ptr(e.shownDrift(ctx, s, r))}, nil

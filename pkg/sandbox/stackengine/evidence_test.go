@@ -60,6 +60,8 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"the rollback of a drift-aware change set restores what was there", "D drift-aware-change-sets", "TestRevertDriftRollsBackToActual"},
 	{"modes of a change set that do not go together", "D CreateChangeSet; texts: K", "TestModesOfChangeSets"},
 	{"EXPRESS: done when configured, rollback off by default", "D DeploymentConfig, I aws-cdk-cli 1689; how long: K", "TestExpress"},
+	{"nested stacks: made, updated and deleted by their parent; Automatic in change sets", "D using-cfn-nested-stacks, D ResourceChangeDetail; that an unchanged one writes no events: K", "TestNestedStacks"},
+	{"a nested stack that fails fails its parent, which takes everything back", "FM A19, I aws-scalable-big-blue-button-example 74, I floci 3853; a parent's rollback as an update of the nested stack: ours", "TestNestedStackFails"},
 	{"creation that takes too long", "D CreateStack; text: K", "TestCreationTimesOut"},
 }
 

@@ -144,6 +144,10 @@ func (e *Engine) startCreate(ctx context.Context, s *Stack, t *Task, r *StackRes
 	}
 	e.note(s, r, "CREATE_IN_PROGRESS", "", at)
 	delay, fault := e.fault(s, r, PhaseCreate)
+	if r.Type == stackType && fault == nil {
+		e.startChild(ctx, s, t, r, at)
+		return
+	}
 	if err := e.make(ctx, s, r, nil); err != nil {
 		t.Error, t.End = err.reason(e, s, r), at.Add(e.seconds(secondsToRefuse))
 		return
@@ -162,6 +166,10 @@ func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, found, n
 	next.Status, next.Reason, next.Updated = r.Status, r.Reason, r.Updated
 	next.Fresh, next.Imported, next.Before = r.Fresh, r.Imported, r.Before
 	next.DriftState, next.DriftTime = r.DriftState, r.DriftTime
+	if next.Type == stackType {
+		e.startChildUpdate(ctx, s, t, r, next, at)
+		return
+	}
 	// A failed in-place update may have reached the handler: it is done again.
 	kind := changeOf(found, next)
 	if s.Op.Revert && next.DriftState != "" {

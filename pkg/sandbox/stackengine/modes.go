@@ -21,6 +21,7 @@ func checkChangeSetModes(in *cloudformation.CreateChangeSetInput, kind string) e
 		return err
 	}
 	switch f := in.OnStackFailure; {
+
 	case f != "" && !slices.Contains(f.Values(), f):
 		return constraint(string(f), "onStackFailure", "satisfy enum value set: [DO_NOTHING, ROLLBACK, DELETE]")
 	case f == types.OnStackFailureDelete && kind != "CREATE":

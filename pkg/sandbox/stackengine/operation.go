@@ -21,6 +21,7 @@ type Operation struct {
 	Tasks     []*Task   `json:"tasks,omitempty"`     // of the phase, sorted by key
 	Failed    bool      `json:"failed,omitempty"`    // a task of the phase failed
 	Reason    string    `json:"reason,omitempty"`    // of the failure, when it is not the tasks'
+	Cause     string    `json:"cause,omitempty"`     // why the operation rolls back
 
 	NoRollback   bool         `json:"noRollback,omitempty"`
 	RetainExcept bool         `json:"retainExceptOnCreate,omitempty"`
@@ -238,6 +239,9 @@ func (e *Engine) cancel(s *Stack, at time.Time) {
 			continue
 		}
 		t.State = taskFailed
+		if r := s.Resources[t.Logical]; r != nil {
+			e.cancelChild(r, at)
+		}
 		if r := s.Resources[t.Logical]; r != nil && r.Status == "CREATE_IN_PROGRESS" {
 			e.failed(s, t, "Resource creation cancelled", at)
 		} else {
@@ -321,6 +325,9 @@ func (e *Engine) end(s *Stack, status, reason string, at time.Time) {
 	}
 	s.Op = nil
 	delete(e.load().programs, s.ID)
+	if s.Parent != "" {
+		e.tellParent(s, op.Cause, at)
+	}
 }
 
 func (e *Engine) seconds(n float64) time.Duration {

@@ -43,6 +43,10 @@ type Stack struct {
 	Deployed Deployment `json:"deployed"`
 	// Stable is what a rollback returns to; set while an update runs or has failed.
 	Stable *Deployment `json:"stable,omitempty"`
+	// Of a nested stack: whose it is, and what it had before the parent's update.
+	Parent  string      `json:"parent,omitempty"` // ARN
+	Root    string      `json:"root,omitempty"`   // ARN
+	Earlier *Deployment `json:"earlier,omitempty"`
 
 	Resources map[string]*StackResource `json:"resources,omitempty"` // by logical id
 	Garbage   []*StackResource          `json:"garbage,omitempty"`   // awaits the clean-up phase
@@ -102,6 +106,9 @@ type StackResource struct {
 	// Missing that it found nothing.
 	Actual  json.RawMessage `json:"actual,omitempty"`
 	Missing bool            `json:"missing,omitempty"`
+	// Skipped tells that a rollback was continued without it: its drift is not
+	// checked until it is asked for (reference of StackResourceDriftInformation).
+	Skipped bool `json:"skipped,omitempty"`
 
 	DriftState string    `json:"drift,omitempty"`
 	DriftTime  time.Time `json:"driftTime,omitzero"`

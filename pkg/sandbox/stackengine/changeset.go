@@ -71,6 +71,9 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
 		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
 	}
+	if len(in.ResourcesToImport) > 200 {
+		return nil, invalid("1 validation error detected: Value at 'resourcesToImport' failed to satisfy constraint: Member must have length less than or equal to 200")
+	}
 	for _, r := range in.ResourcesToImport {
 		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
 	}

@@ -137,6 +137,9 @@ func (e *Engine) describeResourceDrifts(ctx context.Context, in *cloudformation.
 		}
 		ids = append(ids, id)
 	}
+	if n := in.MaxResults; n != nil && (*n < 1 || *n > 100) {
+		return nil, constraint(itoa(int(*n)), "maxResults", "have value between 1 and 100")
+	}
 	size := e.pageSize("DescribeStackResourceDrifts")
 	if n := int(deref(in.MaxResults)); n > 0 {
 		size = min(size, n)

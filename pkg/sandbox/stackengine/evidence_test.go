@@ -34,7 +34,7 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"no changes", "FM B1, aws-limits 4.7, LS test_empty_changeset, test_update_stack", "TestEmptyChangeSet"},
 	{"early validation and DescribeEvents", "FM B10, I rain 744, aws-cdk-cli 1463 and 1000, cloudformation-cli 1116; Unsupported property: K", "TestEarlyValidation"},
 	{"template refusals", "LS test_validations, test_stacks, test_template_engine, FM B27; counts, rules and aliases: K", "TestRefusedTemplates"},
-	{"request refusals", "FM B18 B19 B21 C7, LS test_update_stack, test_changesets", "TestRefusedRequests"},
+	{"request refusals, limits of size and count", "FM B18 B19 B21 C5 C6 C7, aws-limits 4.1, LS test_update_stack, test_changesets", "TestRefusedRequests"},
 	{"quota", "FM C4; text: K", "TestQuota"},
 	{"intrinsic functions", "D intrinsic function reference, I cfn-lint 4519 (Fn::GetStackOutput); text for an output that is not there: K", "TestFunctions"},
 	{"AWS::LanguageExtensions: loops, what they replace and leave, policies, the processed template", "D transform-aws-languageextensions, I ministack 1739 (measured); refused at once where AWS fails later: ours", "TestLanguageExtensions"},
@@ -62,6 +62,7 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"EXPRESS: done when configured, rollback off by default", "D DeploymentConfig, I aws-cdk-cli 1689; how long: K", "TestExpress"},
 	{"nested stacks: made, updated and deleted by their parent; Automatic in change sets", "D using-cfn-nested-stacks, D ResourceChangeDetail; that an unchanged one writes no events: K", "TestNestedStacks"},
 	{"a nested stack that fails fails its parent, which takes everything back", "FM A19, I aws-scalable-big-blue-button-example 74, I floci 3853; a parent's rollback as an update of the nested stack: ours", "TestNestedStackFails"},
+	{"dynamic references: form, places of ssm-secure, what is not there; secrets looked at and never shown", "D dynamic-references, I data-mesh-datazone 19, aws-cdk 18729, serverless-application-model 1528, roadmap 1822", "TestDynamicReferences"},
 	{"creation that takes too long", "D CreateStack; text: K", "TestCreationTimesOut"},
 }
 

@@ -1,6 +1,7 @@
 package stackengine_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -131,6 +132,8 @@ func TestRefusedTemplates(t *testing.T) {
 		"Parameters: {P: {Type: Number, Default: 9, MaxValue: 5}}\nResources: {A: " + topic + "}":                                                 "Parameter 'P' must be a number not greater than 5",
 		"Parameters: {P: {Type: String, Default: X, AllowedPattern: '[a-z]+', ConstraintDescription: lower case}}\nResources: {A: " + topic + "}": "Parameter P failed to satisfy constraint: lower case",
 		"Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /none}}\nResources: {A: " + topic + "}":                            "Unable to fetch parameters [/none] from parameter store for this account.",
+		"Parameters:\n" + many(201, "  P%d: {Type: String, Default: x}\n") + "Resources: {A: " + topic + "}":                                      "Template format error: Number of parameters, 201, is greater than maximum allowed, 200",
+		"Outputs:\n" + many(201, "  O%d: {Value: x}\n") + "Resources: {A: " + topic + "}":                                                         "Template format error: Number of outputs, 201, is greater than maximum allowed, 200",
 		"Resources:\n" + many(501, "  R%d: {Type: AWS::SNS::Topic}\n"):                                                                            "Template format error: Number of resources, 501, is greater than maximum allowed, 500",
 		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::Transform': {Name: Shout, Parameters: {a: b}}}}}}":                "No transform named Shout found.",
 		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::ToJsonString': {a: b}}}}}":                                        "Template error: Fn::ToJsonString needs the transform AWS::LanguageExtensions for what it says here.",
@@ -174,6 +177,15 @@ func TestRefusedRequests(t *testing.T) {
 		"nothing": {create(&cfn.CreateStackInput{StackName: name}), "ValidationError: Either Template URL or Template Body must be specified."},
 		"iam":     {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &role}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_IAM]"},
 		"named":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &named, Capabilities: []types.Capability{types.CapabilityCapabilityIam}}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]"},
+		"tags":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Tags: tags(51)}), "ValidationError: 1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50"},
+		"tag":     {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Tags: []types.Tag{{Key: ptr(strings.Repeat("k", 129))}}}), "ValidationError: 1 validation error detected: Value '" + strings.Repeat("k", 129) + "' at 'tags.member.key' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		"topics":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, NotificationARNs: make([]string, 6)}), "ValidationError: 1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member must have length less than or equal to 5"},
+		"long":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Parameters: {P: {Type: String}}\n" + topic), Parameters: []types.Parameter{{ParameterKey: ptr("P"), ParameterValue: ptr(strings.Repeat("v", 4097))}}}), "ValidationError: Parameter 'P' is 4097 bytes, more than the maximum of 4096"},
+		"size":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &big}), "ValidationError: 1 validation error detected: Value '" + big + "' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200"},
+		"huge": {func(w *world) string {
+			w.e.Fetch = func(context.Context, string) (string, error) { return strings.Repeat("#", 1_000_001), nil }
+			return refuses[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: name, TemplateURL: ptr("https://s3.amazonaws.com/b/k")})
+		}, "ValidationError: Template may not exceed 1000000 bytes in size."},
 		"unknown": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Parameters: []types.Parameter{{ParameterKey: ptr("X")}}}), "ValidationError: Parameters: [X] do not exist in the template"},
 		"types":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ResourceTypes: []string{"AWS::EC2::*"}}), "ValidationError: Resource type AWS::SNS::Topic is not allowed by parameter ResourceTypes [AWS::EC2::*]"},
 		"policy":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, StackPolicyBody: ptr("{")}), "ValidationError: Error validating stack policy: Invalid stack policy"},
@@ -239,4 +251,12 @@ func FuzzTemplate(f *testing.F) {
 			checkMachine(t, w.e.State.Stacks[*out.StackId])
 		}
 	})
+}
+
+func tags(n int) []types.Tag {
+	var out []types.Tag
+	for i := range n {
+		out = append(out, types.Tag{Key: ptr(fmt.Sprint("k", i)), Value: ptr("v")})
+	}
+	return out
 }

@@ -231,6 +231,9 @@ func (e *Engine) checkProperties(r *StackResource) *HandlerError {
 		}
 		return &HandlerError{Message: fmt.Sprintf("Properties validation failed for resource %s with message:\n%s", r.LogicalID, strings.Join(lines, "\n"))}
 	}
+	if err := e.checkSecrets(decode(r.Properties)); err != nil {
+		return err
+	}
 	return e.checkReferences(decode(r.Properties))
 }
 

@@ -24,6 +24,9 @@ type parameter struct {
 	MaxValue    *float64
 }
 
+// maxParameterValue is in bytes (aws-limits 4.1).
+const maxParameterValue = 4096
+
 // maskedValue is what CloudFormation shows instead of a NoEcho value.
 const maskedValue = "****"
 
@@ -170,6 +173,9 @@ func (p parameter) check(name, value string) error {
 			return invalid("Parameter %s failed to satisfy constraint: %s", name, p.Constraint)
 		}
 		return invalid(format, args...)
+	}
+	if len(value) > maxParameterValue {
+		return invalid("Parameter '%s' is %d bytes, more than the maximum of %d", name, len(value), maxParameterValue)
 	}
 	values := []string{value}
 	if p.isList() && !p.fromSSM() {

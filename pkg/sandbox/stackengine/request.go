@@ -98,6 +98,9 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if d.RoleARN == "" {
 		d.RoleARN = had.RoleARN
 	}
+	if len(in.notify) > 5 {
+		return nil, nil, invalid("1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member must have length less than or equal to 5")
+	}
 	if in.notify == nil {
 		d.Notify = had.Notify
 	}
@@ -119,7 +122,10 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if err := checkAllowed(p.t, in.allowed); err != nil {
 		return nil, nil, err
 	}
-	return d, p, p.t.checkCapabilities(d.Capabilities)
+	if err := p.t.checkCapabilities(d.Capabilities); err != nil {
+		return nil, nil, err
+	}
+	return d, p, e.checkDynamic(p)
 }
 
 // body finds the template of a request. Texts: LocalStack, test_update_stack
@@ -182,6 +188,12 @@ func readTags(list []types.Tag) (map[string]string, error) {
 	var out map[string]string
 	for _, t := range list {
 		k := deref(t.Key)
+		switch v := deref(t.Value); {
+		case len(k) > 128:
+			return nil, constraint(k, "tags.member.key", "have length less than or equal to 128")
+		case len(v) > 256:
+			return nil, constraint(v, "tags.member.value", "have length less than or equal to 256")
+		}
 		if k == "" || strings.HasPrefix(k, "aws:") {
 			return nil, invalid("Tag keys must not be empty or begin with aws:. [%s]", k)
 		}

@@ -63,6 +63,9 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"nested stacks: made, updated and deleted by their parent; Automatic in change sets", "D using-cfn-nested-stacks, D ResourceChangeDetail; that an unchanged one writes no events: K", "TestNestedStacks"},
 	{"a nested stack that fails fails its parent, which takes everything back", "FM A19, I aws-scalable-big-blue-button-example 74, I floci 3853; a parent's rollback as an update of the nested stack: ours", "TestNestedStackFails"},
 	{"dynamic references: form, places of ssm-secure, what is not there; secrets looked at and never shown", "D dynamic-references, I data-mesh-datazone 19, aws-cdk 18729, serverless-application-model 1528, roadmap 1822", "TestDynamicReferences"},
+	{"templates as others write them: deployed, changed, edited by hand, brought back, deleted", "public samples (aws-cloudformation-templates: idioms, our words)", "TestSamples"},
+	{"samples that share exports", "FM A9, public samples (cluster and service)", "TestSamplesThatShare"},
+	{"the same seed gives the same account, whoever asks when; nothing is left running", "ours", "TestSameSeedSameTrace"},
 	{"creation that takes too long", "D CreateStack; text: K", "TestCreationTimesOut"},
 }
 

@@ -51,7 +51,7 @@ func (w *world) vanish(logical string) {
 func (w *world) revertDrift(stack, name, body string) *cfn.DescribeChangeSetOutput {
 	w.t.Helper()
 	out := must[cfn.CreateChangeSetOutput](w, &cfn.CreateChangeSetInput{
-		StackName: &stack, ChangeSetName: &name, TemplateBody: &body, DeploymentMode: types.DeploymentModeRevertDrift,
+		StackName: &stack, ChangeSetName: &name, TemplateBody: &body, DeploymentMode: types.DeploymentModeRevertDrift, Capabilities: allCapabilities,
 	})
 	w.pass(5 * time.Second)
 	return must[cfn.DescribeChangeSetOutput](w, &cfn.DescribeChangeSetInput{ChangeSetName: out.Id, IncludePropertyValues: ptr(true)})

@@ -64,7 +64,7 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 		t.Error, t.End = err.reason(e, s, r), at.Add(e.seconds(secondsToRefuse))
 		return
 	}
-	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseRollback) + delay))
+	t.End = at.Add(e.seconds(e.takes(s, r.Type, PhaseRollback) + delay))
 }
 
 // restore changes r back to what the update found.
@@ -185,7 +185,7 @@ func (e *Engine) startRemove(s *Stack, t *Task, at time.Time) {
 	if fault != nil {
 		t.Error = fault.reason(e, s, r)
 	}
-	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseDelete) + delay))
+	t.End = at.Add(e.seconds(e.takes(s, r.Type, PhaseDelete) + delay))
 }
 
 // keeps tells whether a resource survives its removal from the stack. From the

@@ -53,7 +53,7 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	}
 	target, next, err := e.target(ctx, s, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, previous: deref(in.UsePreviousTemplate), parameters: in.Parameters,
-		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, fresh)
 	if err != nil {
 		return nil, err
@@ -300,6 +300,9 @@ func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now 
 	}
 	if status := cs.status(now); status != types.ChangeSetStatusCreateComplete {
 		return nil, refuse("status", string(status))
+	}
+	if cs.OnFailure != "" && in.DisableRollback != nil {
+		return nil, invalid("DisableRollback cannot be specified for a change set that was created with OnStackFailure.")
 	}
 	if cs.Execution != "AVAILABLE" {
 		// A lost answer's retry gets this too, token or not (B8).

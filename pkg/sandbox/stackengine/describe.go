@@ -45,7 +45,7 @@ func (e *Engine) stack(s *Stack) types.Stack {
 		StackId: ptr(s.ID), StackName: ptr(s.Name), StackStatus: types.StackStatus(s.Status), StackStatusReason: optional(s.Reason),
 		CreationTime: ptr(s.Created), LastUpdatedTime: moment(s.Updated), DeletionTime: moment(s.Deleted),
 		Description: optional(d.Description), DisableRollback: ptr(d.NoRollback), NotificationARNs: append([]string{}, d.Notify...),
-		RollbackConfiguration: &types.RollbackConfiguration{}, RoleARN: optional(d.RoleARN), ChangeSetId: optional(d.ChangeSet),
+		RollbackConfiguration: d.rollback(), RoleARN: optional(d.RoleARN), ChangeSetId: optional(d.ChangeSet),
 		DriftInformation: &types.StackDriftInformation{StackDriftStatus: types.StackDriftStatus(drift(s.DriftState)), LastCheckTimestamp: moment(s.DriftTime)},
 		Parameters:       e.shownParameters(d), Tags: tagList(d.Tags),
 	}

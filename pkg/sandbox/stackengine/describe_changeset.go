@@ -19,7 +19,7 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 		ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(cs.Stack), StackName: ptr(s.Name),
 		CreationTime: ptr(cs.Created), Description: optional(cs.Description), Status: status, ExecutionStatus: cs.execution(now),
 		Capabilities: []types.Capability{}, NotificationARNs: append([]string{}, d.Notify...), Parameters: e.shownParameters(d),
-		RollbackConfiguration: &types.RollbackConfiguration{}, IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
+		RollbackConfiguration: d.rollback(), IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
 		Changes: []types.Change{},
 	}
 	if len(d.Tags) > 0 {

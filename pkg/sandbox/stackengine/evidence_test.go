@@ -66,6 +66,8 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"templates as others write them: deployed, changed, edited by hand, brought back, deleted", "public samples (aws-cloudformation-templates: idioms, our words)", "TestSamples"},
 	{"samples that share exports", "FM A9, public samples (cluster and service)", "TestSamplesThatShare"},
 	{"the same seed gives the same account, whoever asks when; nothing is left running", "ours", "TestSameSeedSameTrace"},
+	{"rollback configuration: limits, the monitoring period", "D RollbackConfiguration; no alarm goes off: ours", "TestMonitoringTime"},
+	{"parameters of types that AWS looks up", "D AWS-specific parameter types, FM C14, I aws-cdk 6786", "TestParametersThatMustExist"},
 	{"creation that takes too long", "D CreateStack; text: K", "TestCreationTimesOut"},
 }
 

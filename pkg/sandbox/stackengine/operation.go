@@ -126,13 +126,22 @@ func (e *Engine) work(ctx context.Context, s *Stack, at time.Time) {
 	}
 	if next.IsZero() {
 		op.Stage = stageFinish
-		op.At = at.Add(e.seconds(secondsToFinish))
+		op.At = at.Add(e.seconds(secondsToFinish + e.monitors(s)))
 		return
 	}
 	if deadline, ok := e.deadline(s); ok && deadline.After(at) && deadline.Before(next) {
 		next = deadline
 	}
 	op.At = next
+}
+
+// monitors is how long a finished create or update waits for the alarms of the
+// rollback configuration, in seconds.
+func (e *Engine) monitors(s *Stack) float64 {
+	if s.Op.Failed || s.Op.Phase != phaseCreate && s.Op.Phase != phaseUpdate {
+		return 0
+	}
+	return 60 * float64(s.Deployed.Monitor)
 }
 
 func (e *Engine) completeDue(ctx context.Context, s *Stack, at time.Time) {

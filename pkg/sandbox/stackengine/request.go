@@ -77,6 +77,7 @@ type deployment struct {
 	notify       []string
 	role         *string
 	allowed      []string // resource types
+	rollback     *types.RollbackConfiguration
 }
 
 // target evaluates a request against the stack as it is and returns what it
@@ -97,6 +98,10 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	d := &Deployment{Template: body, Description: t.Description, RoleARN: deref(in.role), Notify: in.notify, Tags: had.Tags, Timeout: had.Timeout, NoRollback: had.NoRollback}
 	if d.RoleARN == "" {
 		d.RoleARN = had.RoleARN
+	}
+	d.Monitor, d.Triggers = had.Monitor, had.Triggers
+	if err := d.readRollback(in.rollback); err != nil {
+		return nil, nil, err
 	}
 	if len(in.notify) > 5 {
 		return nil, nil, invalid("1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member must have length less than or equal to 5")
@@ -126,6 +131,43 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 		return nil, nil, err
 	}
 	return d, p, e.checkDynamic(p)
+}
+
+// readRollback takes a request's rollback configuration; what it leaves out stays
+// (reference of RollbackConfiguration).
+func (d *Deployment) readRollback(c *types.RollbackConfiguration) error {
+	if c == nil {
+		return nil
+	}
+	if n := c.MonitoringTimeInMinutes; n != nil {
+		if *n < 0 || *n > 180 {
+			return constraint(itoa(int(*n)), "rollbackConfiguration.monitoringTimeInMinutes", "have value between 0 and 180")
+		}
+		d.Monitor = *n
+	}
+	if c.RollbackTriggers == nil {
+		return nil
+	}
+	if len(c.RollbackTriggers) > 5 {
+		return invalid("1 validation error detected: Value at 'rollbackConfiguration.rollbackTriggers' failed to satisfy constraint: Member must have length less than or equal to 5")
+	}
+	d.Triggers = nil
+	for _, t := range c.RollbackTriggers {
+		d.Triggers = append(d.Triggers, Trigger{deref(t.Arn), deref(t.Type)})
+	}
+	return nil
+}
+
+// rollback is the rollback configuration as it is described.
+func (d *Deployment) rollback() *types.RollbackConfiguration {
+	out := &types.RollbackConfiguration{}
+	if d.Monitor > 0 {
+		out.MonitoringTimeInMinutes = ptr(d.Monitor)
+	}
+	for _, t := range d.Triggers {
+		out.RollbackTriggers = append(out.RollbackTriggers, types.RollbackTrigger{Arn: ptr(t.ARN), Type: ptr(t.Type)})
+	}
+	return out
 }
 
 // body finds the template of a request. Texts: LocalStack, test_update_stack

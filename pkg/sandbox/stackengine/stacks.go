@@ -43,7 +43,7 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	}
 	target, _, err := e.target(ctx, fresh, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, parameters: in.Parameters, tags: in.Tags,
-		capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, true)
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	}
 	target, next, err := e.target(ctx, s, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, previous: deref(in.UsePreviousTemplate), parameters: in.Parameters,
-		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, false)
 	if err != nil {
 		return nil, err

@@ -74,6 +74,14 @@ type Deployment struct {
 	Timeout      int32             `json:"timeout,omitempty"`   // minutes
 	NoRollback   bool              `json:"noRollback,omitempty"`
 	RetainExcept bool              `json:"retainExceptOnCreate,omitempty"`
+	Monitor      int32             `json:"monitor,omitempty"`  // minutes, of the rollback configuration
+	Triggers     []Trigger         `json:"triggers,omitempty"` // of it
+}
+
+// Trigger is an alarm that would roll an operation back. Nothing here goes off.
+type Trigger struct {
+	ARN  string `json:"arn"`
+	Type string `json:"type"`
 }
 
 // StackResource is a resource of a stack.

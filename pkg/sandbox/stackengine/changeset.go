@@ -64,19 +64,10 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if len(e.load().sets[s.ID]) >= maxChangeSets {
 		return nil, &Error{Code: "LimitExceededException", Message: "ChangeSet limit exceeded", Status: 400}
 	}
-	cs := &ChangeSet{
-		Name: name, Type: kind, Created: now, Digest: digest, Token: deref(in.ClientToken),
-		Start: now.Add(e.seconds(secondsPending)), Ready: now.Add(e.seconds(secondsPending + secondsCompute)),
-		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
-		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
-		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
-	}
 	if len(in.ResourcesToImport) > 200 {
 		return nil, invalid("1 validation error detected: Value at 'resourcesToImport' failed to satisfy constraint: Member must have length less than or equal to 200")
 	}
-	for _, r := range in.ResourcesToImport {
-		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
-	}
+	cs := e.newChangeSet(in, target, kind, digest, now)
 	if err := e.fill(ctx, s, cs, next, fresh, !deref(in.DisableValidation)); err != nil {
 		return nil, err
 	}
@@ -87,16 +78,35 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		s.Deployed.Description = target.Description
 		e.setStatus(s, "REVIEW_IN_PROGRESS", "User Initiated", now)
 	}
+	e.keepChangeSet(s, cs)
+	return &cloudformation.CreateChangeSetOutput{Id: ptr(cs.ID), StackId: ptr(s.ID)}, nil
+}
+
+func (e *Engine) newChangeSet(in *cloudformation.CreateChangeSetInput, target *Deployment, kind, digest string, now time.Time) *ChangeSet {
+	cs := &ChangeSet{
+		Name: deref(in.ChangeSetName), Type: kind, Created: now, Digest: digest, Token: deref(in.ClientToken),
+		Start: now.Add(e.seconds(secondsPending)), Ready: now.Add(e.seconds(secondsPending + secondsCompute)),
+		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
+		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
+		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
+	}
+	for _, r := range in.ResourcesToImport {
+		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
+	}
+	return cs
+}
+
+// keepChangeSet gives a change set its ids and adds it to its stack.
+func (e *Engine) keepChangeSet(s *Stack, cs *ChangeSet) {
 	cs.Stack = s.ID
-	cs.ID = e.arn("cloudformation", "changeSet/"+name+"/"+e.nextID(s, "changeSet"))
+	cs.ID = e.arn("cloudformation", "changeSet/"+cs.Name+"/"+e.nextID(s, "changeSet"))
 	cs.Operation = e.nextID(s, "operation")
-	s.Last = append([]OperationRef{{ID: cs.Operation, Type: "CREATE_CHANGESET", Start: now, End: cs.Ready, OK: cs.Failed == ""}}, s.Last...)
+	s.Last = append([]OperationRef{{ID: cs.Operation, Type: "CREATE_CHANGESET", Start: cs.Created, End: cs.Ready, OK: cs.Failed == ""}}, s.Last...)
 	if len(s.Last) > maxLastOperations {
 		s.Last = s.Last[:maxLastOperations]
 	}
 	e.State.ChangeSets[cs.ID] = cs
 	e.load().sets[s.ID] = append(e.load().sets[s.ID], cs.ID)
-	return &cloudformation.CreateChangeSetOutput{Id: ptr(cs.ID), StackId: ptr(s.ID)}, nil
 }
 
 // changeSetStack finds the stack of a new change set, or drafts it. Texts: B9,

@@ -78,6 +78,7 @@ func (e *Engine) startMake(ctx context.Context, s *Stack, t *Task, at time.Time)
 		// Somebody deleted it: it is made anew, and a rollback takes that back.
 		before := *r
 		before.Before, before.Missing = nil, true
+		e.strike(r)
 		next.Before = &before
 		e.startCreate(ctx, s, t, next, at)
 	case r.Fresh && r.Status == "CREATE_FAILED":

@@ -209,6 +209,15 @@ func (e *Engine) unmake(ctx context.Context, s *Stack, r *StackResource) *Handle
 	return nil
 }
 
+// strike takes what somebody deleted past the engine off its list.
+func (e *Engine) strike(r *StackResource) {
+	key := r.Type + "|" + r.PhysicalID
+	if item := e.State.Items[key]; item != nil {
+		e.load().dropItem(key, item)
+		delete(e.State.Items, key)
+	}
+}
+
 // orphan leaves the physical resource of r behind: it exists and belongs to no
 // stack.
 func (e *Engine) orphan(r *StackResource) {

@@ -18,16 +18,10 @@ func newDestroy(g *global) *cobra.Command {
 		Use:   "destroy",
 		Short: "Take the platform, or parts of it, away",
 		Long: `destroy is a plan like any other: reverse order, guards, named approvals.
-<<<<<<< HEAD
 Databases, buckets and secrets are kept unless --resource names them and they
-are approved; lifting a termination protection is a step of its own. What does
-not carry this platform's mark is never touched.`,
-=======
-Databases, buckets and secrets are kept unless --resource names them and they are approved,
-a database with its stack and the network that it is in;
-lifting a termination protection is a step of its own. What does not carry
-this platform's mark is never touched.`,
->>>>>>> h-destroy
+are approved, a database with its stack and the network that it is in; lifting
+a termination protection is a step of its own. What does not carry this
+platform's mark is never touched.`,
 		Example:     "  reconcile destroy --sandbox --fleet staging/gpu-default\n  reconcile destroy --stack 'bp-*' --allow-destroy",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json"),

@@ -24,7 +24,25 @@ var corrections = []correction{
 	},
 }
 
+// disputed lists properties that the schema lets change in place and the data of
+// the AWS CDK (testdata/replacement.txt) says replace the resource. Nobody here can
+// ask AWS; so a change of them may replace, and a plan promises neither.
+var disputed = map[string][]string{
+	"AWS::Budgets::Budget":                 {"Budget.AutoAdjustData", "Budget.PlannedBudgetLimits"},
+	"AWS::CertificateManager::Certificate": {"CertificateExport"},
+	"AWS::EC2::EIP":                        {"Domain"},
+	"AWS::ECS::CapacityProvider":           {"ManagedInstancesProvider.InstanceLaunchTemplate.FipsEnabled"},
+	"AWS::ECS::Service":                    {"DeploymentController"},
+	"AWS::ElastiCache::CacheCluster":       {"AZMode", "NumCacheNodes", "PreferredAvailabilityZone"},
+	"AWS::ElastiCache::ReplicationGroup":   {"Engine", "NumNodeGroups"},
+	"AWS::Lambda::EventSourceMapping":      {"AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig"},
+	"AWS::RDS::DBInstance":                 {"Port"},
+	"AWS::S3::Bucket":                      {"ObjectLockEnabled"},
+	"AWS::SSM::Association":                {"InstanceId"},
+}
+
 func correct(t Type) Type {
+	t.ConditionalCreateOnly = add(t.ConditionalCreateOnly, disputed[t.Name]...)
 	for _, c := range corrections {
 		if c.typeName == t.Name {
 			c.apply(&t)

@@ -85,6 +85,12 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Providers: s.providers(r),
 		Fetch:     s.fetchTemplate,
 		Zones:     zonesOf,
+		Secure:    func(name, version string) bool { return s.secureParameter(r, name, version) },
+		Secret:    func(id, stage, version string) (string, bool) { return s.secretValue(r, id, stage, version) },
+		Output: func(region, stack, key string) (string, bool) {
+			_, other := s.regionFor(region, false)
+			return other.OutputOf(stack, key)
+		},
 	}
 }
 

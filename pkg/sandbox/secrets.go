@@ -89,6 +89,26 @@ func (c *call) secret(id *string) (*secret, error) {
 	return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 
+// secretValue is what {{resolve:secretsmanager:…}} is held against.
+func (s *Sandbox) secretValue(r *region, id, stage, version string) (string, bool) {
+	c := &call{now: s.clock, account: s.account, region: r, sandbox: s}
+	sec, err := c.liveSecret(&id)
+	if err != nil {
+		return "", false
+	}
+	v := sec.Versions[version]
+	if version == "" {
+		if stage == "" {
+			stage = stageCurrent
+		}
+		_, v = sec.stage(stage)
+	}
+	if v == nil {
+		return "", false
+	}
+	return aws.ToString(v.Text), true
+}
+
 func (s *secret) gone(now time.Time) bool { return !s.Ends.IsZero() && !now.Before(s.Ends) }
 
 // live finds a secret that is not scheduled for deletion.

@@ -177,6 +177,16 @@ func (c *call) shown(p *parameter, v *parameterVersion, decrypt bool) string {
 	return v.Value
 }
 
+// secureParameter tells whether {{resolve:ssm-secure:…}} can be resolved.
+func (s *Sandbox) secureParameter(r *region, name, version string) bool {
+	c := &call{now: s.clock, account: s.account, region: r, sandbox: s}
+	if version != "" {
+		name += ":" + version
+	}
+	_, v, _, err := c.find(name)
+	return err == nil && v.Type == string(types.ParameterTypeSecureString)
+}
+
 // parameterValue is what {{resolve:ssm:…}} and parameter types of templates see.
 func (s *Sandbox) parameterValue(r *region, name, version string) (string, bool) {
 	c := &call{now: s.clock, account: s.account, region: r, sandbox: s}

@@ -36,12 +36,13 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 	if slices.Contains(s.Op.Skip, t.Logical) {
 		// Skipped: called complete, whatever it is really (ContinueUpdateRollback).
 		before.PhysicalID, before.Attributes = r.PhysicalID, r.Attributes
+		before.Skipped, before.DriftState = true, ""
 		s.Resources[t.Logical] = &before
 		t.State = taskDone
 		e.note(s, &before, "UPDATE_COMPLETE", "", at)
 		return
 	}
-	if r.PhysicalID != before.PhysicalID {
+	if r.PhysicalID != before.PhysicalID || before.Missing {
 		// The old resource is still there: only the new one has to go.
 		if r.PhysicalID != "" {
 			s.Garbage = append(s.Garbage, r)
@@ -51,17 +52,30 @@ func (e *Engine) startRestore(ctx context.Context, s *Stack, t *Task, at time.Ti
 		e.note(s, &before, "UPDATE_COMPLETE", "", at)
 		return
 	}
+	if r.Type == stackType {
+		e.startChildRestore(s, t, r, at)
+		return
+	}
 	e.note(s, r, "UPDATE_IN_PROGRESS", "", at)
 	delay, fault := e.fault(s, r, PhaseRollback)
 	if fault != nil {
 		t.Error = fault.reason(e, s, r)
-	} else if err := e.change(ctx, s, r, &before); err != nil {
+	} else if err := e.restore(ctx, s, r, &before); err != nil {
 		t.Error, t.End = err.reason(e, s, r), at.Add(e.seconds(secondsToRefuse))
 		return
-	} else {
-		r.Before = &before
 	}
-	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseRollback) + delay))
+	t.End = at.Add(e.seconds(e.takes(s, r.Type, PhaseRollback) + delay))
+}
+
+// restore changes r back to what the update found.
+func (e *Engine) restore(ctx context.Context, s *Stack, r, before *StackResource) *HandlerError {
+	found := before.asFound()
+	if err := e.change(ctx, s, r, found); err != nil {
+		return err
+	}
+	before.Attributes = found.Attributes
+	r.Before = before
+	return nil
 }
 
 func (e *Engine) completeRestore(_ context.Context, s *Stack, t *Task, at time.Time) {
@@ -128,7 +142,7 @@ func (e *Engine) removeTasks(s *Stack) []*Task {
 func shelve(s *Stack) {
 	for _, id := range keys(s.Resources) {
 		r := s.Resources[id]
-		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" {
+		if b := r.Before; b != nil && b.PhysicalID != r.PhysicalID && b.PhysicalID != "" && !b.Missing {
 			s.Garbage = append(s.Garbage, b)
 		}
 		r.Before = nil
@@ -159,6 +173,10 @@ func (e *Engine) startRemove(s *Stack, t *Task, at time.Time) {
 		return
 	}
 	e.note(s, r, "DELETE_IN_PROGRESS", "", at)
+	if r.Type == stackType {
+		e.startChildRemove(s, t, r, at)
+		return
+	}
 	phase := PhaseDelete
 	if s.Op.Phase == phaseCreateRollback || s.Op.Phase == phaseRollbackCleanup {
 		phase = PhaseRollback
@@ -167,7 +185,7 @@ func (e *Engine) startRemove(s *Stack, t *Task, at time.Time) {
 	if fault != nil {
 		t.Error = fault.reason(e, s, r)
 	}
-	t.End = at.Add(e.seconds(e.duration(r.Type, PhaseDelete) + delay))
+	t.End = at.Add(e.seconds(e.takes(s, r.Type, PhaseDelete) + delay))
 }
 
 // keeps tells whether a resource survives its removal from the stack. From the

@@ -44,29 +44,30 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if err != nil {
 		return nil, err
 	}
-	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind)
+	if err := checkChangeSetModes(in, kind); err != nil {
+		return nil, err
+	}
+	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind, in.DeploymentMode)
 	if have := e.changeSet(s.ID, name); have != nil {
 		return e.sameChangeSet(have, in, digest)
 	}
 	target, next, err := e.target(ctx, s, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, previous: deref(in.UsePreviousTemplate), parameters: in.Parameters,
-		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, fresh)
 	if err != nil {
 		return nil, err
 	}
+	if deref(in.IncludeNestedStacks) && next.nests() {
+		return nil, invalid("Change sets of nested stacks are not made here: IncludeNestedStacks is refused for a template that has nested stacks.")
+	}
 	if len(e.load().sets[s.ID]) >= maxChangeSets {
 		return nil, &Error{Code: "LimitExceededException", Message: "ChangeSet limit exceeded", Status: 400}
 	}
-	cs := &ChangeSet{
-		Name: name, Type: kind, Created: now, Digest: digest, Token: deref(in.ClientToken),
-		Start: now.Add(e.seconds(secondsPending)), Ready: now.Add(e.seconds(secondsPending + secondsCompute)),
-		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
-		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
+	if len(in.ResourcesToImport) > 200 {
+		return nil, invalid("1 validation error detected: Value at 'resourcesToImport' failed to satisfy constraint: Member must have length less than or equal to 200")
 	}
-	for _, r := range in.ResourcesToImport {
-		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
-	}
+	cs := e.newChangeSet(in, target, kind, digest, now)
 	if err := e.fill(ctx, s, cs, next, fresh, !deref(in.DisableValidation)); err != nil {
 		return nil, err
 	}
@@ -77,16 +78,35 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		s.Deployed.Description = target.Description
 		e.setStatus(s, "REVIEW_IN_PROGRESS", "User Initiated", now)
 	}
+	e.keepChangeSet(s, cs)
+	return &cloudformation.CreateChangeSetOutput{Id: ptr(cs.ID), StackId: ptr(s.ID)}, nil
+}
+
+func (e *Engine) newChangeSet(in *cloudformation.CreateChangeSetInput, target *Deployment, kind, digest string, now time.Time) *ChangeSet {
+	cs := &ChangeSet{
+		Name: deref(in.ChangeSetName), Type: kind, Created: now, Digest: digest, Token: deref(in.ClientToken),
+		Start: now.Add(e.seconds(secondsPending)), Ready: now.Add(e.seconds(secondsPending + secondsCompute)),
+		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
+		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
+		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
+	}
+	for _, r := range in.ResourcesToImport {
+		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
+	}
+	return cs
+}
+
+// keepChangeSet gives a change set its ids and adds it to its stack.
+func (e *Engine) keepChangeSet(s *Stack, cs *ChangeSet) {
 	cs.Stack = s.ID
-	cs.ID = e.arn("cloudformation", "changeSet/"+name+"/"+e.nextID(s, "changeSet"))
+	cs.ID = e.arn("cloudformation", "changeSet/"+cs.Name+"/"+e.nextID(s, "changeSet"))
 	cs.Operation = e.nextID(s, "operation")
-	s.Last = append([]OperationRef{{ID: cs.Operation, Type: "CREATE_CHANGESET", Start: now, End: cs.Ready, OK: cs.Failed == ""}}, s.Last...)
+	s.Last = append([]OperationRef{{ID: cs.Operation, Type: "CREATE_CHANGESET", Start: cs.Created, End: cs.Ready, OK: cs.Failed == ""}}, s.Last...)
 	if len(s.Last) > maxLastOperations {
 		s.Last = s.Last[:maxLastOperations]
 	}
 	e.State.ChangeSets[cs.ID] = cs
 	e.load().sets[s.ID] = append(e.load().sets[s.ID], cs.ID)
-	return &cloudformation.CreateChangeSetOutput{Id: ptr(cs.ID), StackId: ptr(s.ID)}, nil
 }
 
 // changeSetStack finds the stack of a new change set, or drafts it. Texts: B9,
@@ -142,7 +162,12 @@ func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *progra
 			return err
 		}
 	}
-	changes, other, err := e.compare(s, old, next, &cs.Target)
+	var states map[string]actual
+	if cs.Revert {
+		states = e.actualStates(ctx, s)
+		cs.StackDrift = stackDrift(states)
+	}
+	changes, other, err := e.compare(s, old, next, &cs.Target, states)
 	if err != nil {
 		if strings.HasPrefix(reasonOf(err), "No export named") {
 			cs.Failed, cs.Execution = reasonOf(err), "UNAVAILABLE"
@@ -286,6 +311,9 @@ func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now 
 	if status := cs.status(now); status != types.ChangeSetStatusCreateComplete {
 		return nil, refuse("status", string(status))
 	}
+	if cs.OnFailure != "" && in.DisableRollback != nil {
+		return nil, invalid("DisableRollback cannot be specified for a change set that was created with OnStackFailure.")
+	}
 	if cs.Execution != "AVAILABLE" {
 		// A lost answer's retry gets this too, token or not (B8).
 		return nil, refuse("execution status", cs.Execution)
@@ -303,7 +331,7 @@ func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now 
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), ChangeSet: cs.ID, Import: cs.Import, ImportAny: cs.ImportAny,
 		NoRollback:   deref(in.DisableRollback) || cs.NoRollback || cs.OnFailure == "DO_NOTHING",
-		RetainExcept: deref(in.RetainExceptOnCreate), OnFailure: cs.OnFailure,
+		RetainExcept: deref(in.RetainExceptOnCreate), OnFailure: cs.OnFailure, Revert: cs.Revert, Express: cs.Mode == express,
 	}
 	target := cs.Target
 	switch {

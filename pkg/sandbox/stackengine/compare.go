@@ -32,7 +32,8 @@ type comparison struct {
 	target *Deployment
 	fate   map[string]int // by logical id; in dependency order
 	params map[string]bool
-	hidden []string // NoEcho values
+	hidden []string          // NoEcho values
+	actual map[string]actual // of a drift-aware change set, by logical id
 }
 
 // What becomes of a resource that others refer to.
@@ -45,9 +46,9 @@ const (
 )
 
 // compare lists the changes, sorted by logical id, and tells whether outputs
-// or stack tags change.
-func (e *Engine) compare(s *Stack, old, next *program, target *Deployment) (changes []Change, other bool, err error) {
-	c := &comparison{e: e, s: s, old: old, next: next, target: target, params: map[string]bool{}}
+// or stack tags change. states is nil except for a drift-aware change set.
+func (e *Engine) compare(s *Stack, old, next *program, target *Deployment, states map[string]actual) (changes []Change, other bool, err error) {
+	c := &comparison{e: e, s: s, old: old, next: next, target: target, params: map[string]bool{}, actual: states}
 	if old != nil {
 		for _, name := range keys(next.params) {
 			if !equal(old.params[name], next.params[name]) {
@@ -71,7 +72,7 @@ func (e *Engine) compare(s *Stack, old, next *program, target *Deployment) (chan
 		change := plain[id]
 		if v, ok := valued[id]; ok {
 			view := v.Plain
-			change.Values, change.Before, change.After = &view, v.Before, v.After
+			change.Values, change.Before, change.After, change.Previous = &view, v.Before, v.After, v.Previous
 		}
 		changes = append(changes, change)
 	}
@@ -95,7 +96,9 @@ func (c *comparison) pass(values bool) (map[string]Change, error) {
 	for _, id := range keys(c.s.Resources) {
 		r := c.s.Resources[id]
 		if c.next.nodes[id] == nil && r.Status != "DELETE_COMPLETE" {
-			changes[id] = c.removal(r)
+			change := c.removal(r)
+			change.Drift = c.actual[id].status
+			changes[id] = change
 		}
 	}
 	return changes, nil
@@ -158,11 +161,31 @@ func (c *comparison) resource(id string) (Change, bool, error) {
 		change.After = c.context(props, n.Metadata)
 		return change, true, nil
 	}
-	change.Action, change.PhysicalID = "Modify", r.PhysicalID
 	before := decode(r.Properties)
-	details := c.details(r, n, before, props)
+	was, aware := c.actual[id]
+	if aware && was.status == "DELETED" {
+		c.fate[id] = fateAdded
+		change.Action, change.Drift = "Add", was.status
+		change.After, change.Previous = c.context(props, n.Metadata), c.context(before, nil)
+		return change, true, nil
+	}
+	change.Action, change.PhysicalID = "Modify", r.PhysicalID
+	var details []ChangeDetail
+	if aware {
+		details = c.threeWay(&change, r, n, was, props)
+		before = was.props
+	} else {
+		details = c.details(r, n, before, props)
+	}
 	if len(details) == 0 {
 		return change, false, nil
+	}
+	if aware && onlySync(was, decode(r.Properties), props, details) {
+		c.fate[id] = fateStays
+		change.Action = syncWithActual
+		change.Plain = Announcement{Scope: []string{"Properties"}, Details: details}
+		change.Before, change.After = c.context(before, nil), c.context(props, n.Metadata)
+		return change, true, nil
 	}
 	change.Plain = announce(details, replacePolicy(n), c.values)
 	switch change.Plain.Replacement {
@@ -275,6 +298,10 @@ func (p preview) att(logical, attribute string) (any, error) {
 
 func (p preview) imported(name string) (string, error) {
 	return live{p.c.e, p.c.s}.imported(name)
+}
+
+func (p preview) output(region, stack, key string) (string, error) {
+	return live{p.c.e, p.c.s}.output(region, stack, key)
 }
 
 // context is a change's BeforeContext or AfterContext.

@@ -45,10 +45,11 @@ func (e *Engine) stack(s *Stack) types.Stack {
 		StackId: ptr(s.ID), StackName: ptr(s.Name), StackStatus: types.StackStatus(s.Status), StackStatusReason: optional(s.Reason),
 		CreationTime: ptr(s.Created), LastUpdatedTime: moment(s.Updated), DeletionTime: moment(s.Deleted),
 		Description: optional(d.Description), DisableRollback: ptr(d.NoRollback), NotificationARNs: append([]string{}, d.Notify...),
-		RollbackConfiguration: &types.RollbackConfiguration{}, RoleARN: optional(d.RoleARN), ChangeSetId: optional(d.ChangeSet),
+		RollbackConfiguration: d.rollback(), RoleARN: optional(d.RoleARN), ChangeSetId: optional(d.ChangeSet),
 		DriftInformation: &types.StackDriftInformation{StackDriftStatus: types.StackDriftStatus(drift(s.DriftState)), LastCheckTimestamp: moment(s.DriftTime)},
 		Parameters:       e.shownParameters(d), Tags: tagList(d.Tags),
 	}
+	out.ParentId, out.RootId = optional(s.Parent), optional(s.Root)
 	if s.Status != "DELETE_COMPLETE" {
 		out.EnableTerminationProtection = ptr(s.Protected)
 	}
@@ -141,7 +142,7 @@ func (e *Engine) listStacks(in *cloudformation.ListStacksInput, now time.Time) (
 		out.StackSummaries = append(out.StackSummaries, types.StackSummary{
 			StackId: ptr(s.ID), StackName: ptr(s.Name), StackStatus: types.StackStatus(s.Status), StackStatusReason: optional(s.Reason),
 			CreationTime: ptr(s.Created), LastUpdatedTime: moment(s.Updated), DeletionTime: moment(s.Deleted),
-			TemplateDescription: optional(s.Deployed.Description), LastOperations: operations(s),
+			TemplateDescription: optional(s.Deployed.Description), LastOperations: operations(s), ParentId: optional(s.Parent), RootId: optional(s.Root),
 			DriftInformation: &types.StackDriftInformationSummary{StackDriftStatus: types.StackDriftStatus(drift(s.DriftState)), LastCheckTimestamp: moment(s.DriftTime)},
 		})
 	}

@@ -19,7 +19,7 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 		ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(cs.Stack), StackName: ptr(s.Name),
 		CreationTime: ptr(cs.Created), Description: optional(cs.Description), Status: status, ExecutionStatus: cs.execution(now),
 		Capabilities: []types.Capability{}, NotificationARNs: append([]string{}, d.Notify...), Parameters: e.shownParameters(d),
-		RollbackConfiguration: &types.RollbackConfiguration{}, IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
+		RollbackConfiguration: d.rollback(), IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
 		Changes: []types.Change{},
 	}
 	if len(d.Tags) > 0 {
@@ -27,6 +27,12 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 	}
 	for _, c := range d.Capabilities {
 		out.Capabilities = append(out.Capabilities, types.Capability(c))
+	}
+	if cs.Revert {
+		out.DeploymentMode, out.StackDriftStatus = types.DeploymentModeRevertDrift, types.StackDriftStatus(cs.StackDrift)
+	}
+	if cs.Mode != "" {
+		out.DeploymentConfig = &types.DeploymentConfig{Mode: types.DeploymentConfigMode(cs.Mode), DisableRollback: ptr(cs.NoRollback)}
 	}
 	if cs.ImportAny {
 		out.ImportExistingResources = ptr(true)
@@ -49,7 +55,7 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 		return nil, err
 	}
 	for _, c := range shown {
-		out.Changes = append(out.Changes, types.Change{Type: types.ChangeTypeResource, ResourceChange: resourceChange(c, values)})
+		out.Changes = append(out.Changes, types.Change{Type: types.ChangeTypeResource, ResourceChange: resourceChange(c, values, cs.Created)})
 	}
 	return out, nil
 }
@@ -63,7 +69,7 @@ func (cs *ChangeSet) execution(now time.Time) types.ExecutionStatus {
 	return types.ExecutionStatus(cs.Execution)
 }
 
-func resourceChange(c Change, values bool) *types.ResourceChange {
+func resourceChange(c Change, values bool, at time.Time) *types.ResourceChange {
 	a := c.Plain
 	out := &types.ResourceChange{
 		Action: types.ChangeAction(c.Action), LogicalResourceId: ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID), ResourceType: ptr(c.Type),
@@ -71,7 +77,11 @@ func resourceChange(c Change, values bool) *types.ResourceChange {
 	}
 	if values {
 		a = *c.Values
-		out.BeforeContext, out.AfterContext = optional(c.Before), optional(c.After)
+		out.BeforeContext, out.AfterContext, out.PreviousDeploymentContext = optional(c.Before), optional(c.After), optional(c.Previous)
+	}
+	out.ResourceDriftStatus = types.StackResourceDriftStatus(c.Drift)
+	for _, g := range c.Ignored {
+		out.ResourceDriftIgnoredAttributes = append(out.ResourceDriftIgnoredAttributes, types.ResourceDriftIgnoredAttribute{Path: ptr(g.Path), Reason: types.DriftIgnoredReason(g.Reason)})
 	}
 	out.Replacement = types.Replacement(a.Replacement)
 	out.PolicyAction = types.PolicyAction(a.PolicyAction)
@@ -85,12 +95,27 @@ func resourceChange(c Change, values bool) *types.ResourceChange {
 		if values {
 			target.Path, target.BeforeValue, target.AfterValue = optional(d.Path), d.Before, d.After
 			target.AttributeChangeType = types.AttributeChangeType(d.Kind)
+			driftOfTarget(target, c, d, at)
 		}
 		out.Details = append(out.Details, types.ResourceChangeDetail{
 			Target: target, Evaluation: types.EvaluationType(d.Evaluation), ChangeSource: types.ChangeSource(d.Source), CausingEntity: optional(d.Causing),
 		})
 	}
 	return out
+}
+
+// driftOfTarget adds what a drift-aware change set tells of a value.
+func driftOfTarget(target *types.ResourceTargetDefinition, c Change, d ChangeDetail, at time.Time) {
+	if c.Drift == "" || d.From == "" {
+		return
+	}
+	target.BeforeValueFrom = types.BeforeValueFrom(d.From)
+	if d.After != nil {
+		target.AfterValueFrom = types.AfterValueFromTemplate
+	}
+	if d.DriftBefore != nil || d.DriftActual != nil {
+		target.Drift = &types.LiveResourceDrift{PreviousValue: d.DriftBefore, ActualValue: d.DriftActual, DriftDetectionTimestamp: ptr(at)}
+	}
 }
 
 func (e *Engine) listChangeSets(in *cloudformation.ListChangeSetsInput, now time.Time) (any, error) {

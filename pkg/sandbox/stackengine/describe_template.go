@@ -2,6 +2,7 @@ package stackengine
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -17,15 +18,32 @@ func (e *Engine) getTemplate(in *cloudformation.GetTemplateInput) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.TemplateBody = ptr(cs.Target.Template)
-		return out, nil
+		s := e.State.Stacks[cs.Stack]
+		out.TemplateBody, err = e.staged(&cs.Target, s, in.TemplateStage)
+		return out, err
 	}
 	s := e.find(deref(in.StackName))
 	if s == nil || s.Status == "REVIEW_IN_PROGRESS" {
 		return nil, withID(deref(in.StackName))
 	}
-	out.TemplateBody = ptr(s.Deployed.Template)
-	return out, nil
+	var err error
+	out.TemplateBody, err = e.staged(&s.Deployed, s, in.TemplateStage)
+	return out, err
+}
+
+// staged is a template as it was sent, or by default as its transforms left it.
+func (e *Engine) staged(d *Deployment, s *Stack, stage types.TemplateStage) (*string, error) {
+	t, err := e.parse(d.Template)
+	if err != nil || !t.deferred || stage == types.TemplateStageOriginal {
+		return ptr(d.Template), nil //nolint:nilerr // what is stored was read once
+	}
+	p, err := e.compile(t, d, s.Name, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	raw := maps.Clone(p.t.raw)
+	delete(raw, "Transform")
+	return ptr(string(compact(raw))), nil
 }
 
 func (e *Engine) validateTemplate(ctx context.Context, in *cloudformation.ValidateTemplateInput) (any, error) {
@@ -61,8 +79,20 @@ func (e *Engine) checkTemplate(body string) (*template, error) {
 	for name, p := range t.Parameters {
 		d.Parameters[name] = deref(p.Default)
 	}
-	_, err = e.compile(t, d, "stack", "stack")
-	return t, err
+	p, err := e.compile(t, d, "stack", "stack")
+	if err != nil {
+		return nil, err
+	}
+	return p.t, nil
+}
+
+// summarized is a template whose transform, if any, has run with the defaults.
+func (e *Engine) summarized(body string) (*template, error) {
+	t, err := e.parse(body)
+	if err != nil || !t.deferred {
+		return t, err
+	}
+	return e.checkTemplate(body)
 }
 
 func (e *Engine) getTemplateSummary(ctx context.Context, in *cloudformation.GetTemplateSummaryInput) (any, error) {
@@ -83,7 +113,7 @@ func (e *Engine) getTemplateSummary(ctx context.Context, in *cloudformation.GetT
 			return nil, err
 		}
 	}
-	t, err := e.parse(body)
+	t, err := e.summarized(body)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ func (c *comparison) details(r *StackResource, n *node, before, after map[string
 			out = c.add(out, detail)
 		}
 	}
+	if n.Type == stackType {
+		out = c.add(out, nestedChange())
+	}
 	return append(out, c.attributes(t, r, n)...)
 }
 
@@ -34,6 +37,7 @@ func (c *comparison) add(list []ChangeDetail, d ChangeDetail) []ChangeDetail {
 		return append(list, d)
 	}
 	d.Path, d.Kind, d.Before, d.After = "", "", nil, nil
+	d.From, d.DriftBefore, d.DriftActual = "", nil, nil
 	for i, have := range list {
 		if have.Name != d.Name || have.Attribute != d.Attribute || have.Source != d.Source || have.Causing != d.Causing || have.Evaluation != d.Evaluation {
 			continue

@@ -66,7 +66,7 @@ func (e *Engine) settleDrift(d *Detection) {
 // Only properties that the template names count, and not those that AWS never
 // returns; dynamic references are left out (aws-limits 4.1, Drift).
 func (e *Engine) drifted(ctx context.Context, s *Stack, r *StackResource) (state string, live map[string]any, diffs []difference) {
-	if r.PhysicalID == "" || r.Status == "DELETE_COMPLETE" {
+	if r.PhysicalID == "" || r.Status == "DELETE_COMPLETE" || r.Type == stackType || r.Skipped {
 		return "NOT_CHECKED", nil, nil
 	}
 	expected := decode(r.Properties)
@@ -91,7 +91,7 @@ func (e *Engine) drifted(ctx context.Context, s *Stack, r *StackResource) (state
 	t, _ := awstype.Lookup(r.Type)
 	for _, name := range keys(expected) {
 		for _, d := range differences(name, expected[name], live[name]) {
-			if t.Hidden(d.path) || dynamicReference(d.before) {
+			if t.Hidden(d.path) || dynamicReference(d.before) || t.Equivalent(d.path, expected, d.before, d.after) {
 				continue
 			}
 			diffs = append(diffs, d)
@@ -132,10 +132,13 @@ func (e *Engine) describeResourceDrifts(ctx context.Context, in *cloudformation.
 	var ids []string
 	for _, id := range keys(s.Resources) {
 		r := s.Resources[id]
-		if r.DriftState == "" || len(in.StackResourceDriftStatusFilters) > 0 && !slices.Contains(in.StackResourceDriftStatusFilters, types.StackResourceDriftStatus(r.DriftState)) {
+		if r.DriftState == "" || r.DriftState == "NOT_CHECKED" && len(in.StackResourceDriftStatusFilters) == 0 || len(in.StackResourceDriftStatusFilters) > 0 && !slices.Contains(in.StackResourceDriftStatusFilters, types.StackResourceDriftStatus(r.DriftState)) {
 			continue
 		}
 		ids = append(ids, id)
+	}
+	if n := in.MaxResults; n != nil && (*n < 1 || *n > 100) {
+		return nil, constraint(itoa(int(*n)), "maxResults", "have value between 1 and 100")
 	}
 	size := e.pageSize("DescribeStackResourceDrifts")
 	if n := int(deref(in.MaxResults)); n > 0 {
@@ -161,6 +164,7 @@ func (e *Engine) detectStackResourceDrift(ctx context.Context, in *cloudformatio
 	if r == nil {
 		return nil, invalid("Resource %s does not exist for stack %s", deref(in.LogicalResourceId), s.Name)
 	}
+	r.Skipped = false
 	r.DriftState, _, _ = e.drifted(ctx, s, r)
 	r.DriftTime = now
 	return &cloudformation.DetectStackResourceDriftOutput{StackResourceDrift: ptr(e.shownDrift(ctx, s, r))}, nil

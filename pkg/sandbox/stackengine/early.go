@@ -31,7 +31,7 @@ func (e *Engine) validateEarly(s *Stack, cs *ChangeSet, next *program) []Finding
 		for _, p := range awstype.Validate(n.Type, n.props) {
 			out = append(out, propertyFinding(c, p))
 		}
-		if c.Action == "Add" {
+		if c.Action == "Add" && c.Drift != "DELETED" {
 			out = append(out, e.nameFindings(c)...)
 		}
 	}

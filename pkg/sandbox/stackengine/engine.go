@@ -44,6 +44,14 @@ type Engine struct {
 	// Parameter resolves an SSM parameter for template parameters and
 	// {{resolve:ssm:…}}; version is "" for the latest. nil means none exists.
 	Parameter func(name, version string) (value string, ok bool)
+	// Secure tells whether {{resolve:ssm-secure:…}} can be resolved; nil means unchecked.
+	Secure func(name, version string) bool
+	// Secret reads a secret for {{resolve:secretsmanager:…}}, to see whether the
+	// reference holds; the value goes nowhere. nil means unchecked.
+	Secret func(id, stage, versionID string) (value string, ok bool)
+	// Output reads an output of a stack in another region, for Fn::GetStackOutput;
+	// nil means that there is no other region.
+	Output func(region, stack, key string) (value string, ok bool)
 	// Zones lists the region's availability zones for Fn::GetAZs; nil means a, b and c.
 	Zones func(region string) []string
 	// Fetch reads a template from a URL in S3; nil means that no object exists.

@@ -2,6 +2,8 @@ package stackengine
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"math/big"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -20,6 +22,7 @@ type resolver interface {
 	ref(logical string) (any, error)
 	att(logical, attribute string) (any, error)
 	imported(name string) (string, error)
+	output(region, stack, key string) (string, error)
 }
 
 // evaluate computes the properties of a resource.
@@ -99,8 +102,6 @@ func (p *program) call(name string, arg any, r resolver) (any, error) {
 		return p.eval(v, r)
 	case "Condition", "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
 		return p.truth(map[string]any{name: arg})
-	case "Fn::Transform", "Fn::ForEach":
-		return nil, invalid("Template format error: %s is not supported here.", name)
 	}
 	v, err := p.eval(arg, r)
 	if err != nil {
@@ -157,12 +158,44 @@ func (p *program) callOn(name string, v any, r resolver) (any, error) {
 			return nil, invalid("Template error: every Fn::ImportValue object must have a String-typed value.")
 		}
 		return r.imported(s)
+	case "Fn::GetStackOutput":
+		return p.stackOutput(v, r)
 	case "Fn::Length":
-		return len(list), nil
+		if list == nil {
+			return nil, transformFailed("Fn::Length layout is incorrect")
+		}
+		return json.Number(strconv.Itoa(len(list))), nil
 	case "Fn::ToJsonString":
 		return string(compact(v)), nil
 	}
 	return nil, invalid("Template format error: Unknown function %s", name)
+}
+
+// stackOutput reads the output of another stack: a weak reference (reference of
+// Fn::GetStackOutput; where it is refused: cfn-lint #4519).
+func (p *program) stackOutput(v any, r resolver) (any, error) {
+	m, _ := v.(map[string]any)
+	stack, ok1 := text(m["StackName"])
+	key, ok2 := text(m["OutputName"])
+	switch {
+	case r == nil:
+		return nil, invalid("Template error: Cannot use Fn::GetStackOutput in Conditions")
+	case !ok1 || !ok2 || stack == "" || key == "":
+		return nil, invalid("Template error: every Fn::GetStackOutput object requires StackName and OutputName")
+	}
+	if role, given := text(m["RoleArn"]); given && !strings.Contains(role, ":"+p.account()+":") {
+		return nil, invalid("Role %s is invalid or cannot be assumed", role)
+	}
+	region, given := text(m["Region"])
+	if own, _ := text(p.pseudo["AWS::Region"]); !given || region == own {
+		region = ""
+	}
+	return r.output(region, stack, key)
+}
+
+func (p *program) account() string {
+	s, _ := text(p.pseudo["AWS::AccountId"])
+	return s
 }
 
 // unknown tells whether v holds a value that is known only after the execution.
@@ -281,36 +314,36 @@ func split(list []any) (any, error) {
 	return nil, invalid("Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.")
 }
 
-// cidr cuts count blocks with the given number of host bits out of a block.
+// cidr cuts count blocks with the given number of host bits out of a block, of
+// IPv4 or IPv6.
 func cidr(list []any) (any, error) {
 	bad := invalid("Template error: every Fn::Cidr object requires two parameters, (1) a CIDR block and (2) a count")
-	if len(list) < 2 {
+	if len(list) < 2 || len(list) > 3 {
 		return nil, bad
 	}
 	block, _ := text(list[0])
 	prefix, err := netip.ParsePrefix(block)
 	countText, _ := text(list[1])
 	count, err2 := strconv.Atoi(countText)
-	if err != nil || err2 != nil || count < 1 || count > 256 || !prefix.Addr().Is4() {
+	if err != nil || err2 != nil || count < 1 || count > 256 {
 		return nil, bad
 	}
-	bits := 8
+	bits, width := 8, prefix.Addr().BitLen()
 	if len(list) > 2 {
 		s, _ := text(list[2])
-		if bits, err = strconv.Atoi(s); err != nil || bits < 1 || bits > 31 {
+		if bits, err = strconv.Atoi(s); err != nil || bits < 1 || bits >= width {
 			return nil, bad
 		}
 	}
-	if 32-bits < prefix.Bits() || count > 1<<(32-bits-prefix.Bits()) {
+	if free := width - bits - prefix.Bits(); free < 0 || free < 9 && count > 1<<free {
 		return nil, invalid("Template error: Fn::Cidr cannot cut %d blocks with %d bits out of %s", count, bits, block)
 	}
-	base := prefix.Masked().Addr().As4()
-	start := uint32(base[0])<<24 | uint32(base[1])<<16 | uint32(base[2])<<8 | uint32(base[3])
+	start := new(big.Int).SetBytes(prefix.Masked().Addr().AsSlice())
 	var out []any
 	for i := range count {
-		a := start + uint32(i)<<bits
-		addr := netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
-		out = append(out, netip.PrefixFrom(addr, 32-bits).String())
+		n := new(big.Int).Lsh(big.NewInt(int64(i)), uint(bits))
+		addr, _ := netip.AddrFromSlice(n.Add(n, start).FillBytes(make([]byte, width/8)))
+		out = append(out, netip.PrefixFrom(addr, width-bits).String())
 	}
 	return out, nil
 }

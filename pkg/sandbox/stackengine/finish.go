@@ -62,6 +62,7 @@ func (e *Engine) finishCreate(s *Stack, at time.Time) {
 		return
 	}
 	reason := why(s)
+	op.Cause = reason
 	switch {
 	case op.NoRollback || op.OnFailure == "DO_NOTHING":
 		e.end(s, "CREATE_FAILED", reason, at)
@@ -90,6 +91,7 @@ func (e *Engine) finishUpdate(s *Stack, at time.Time) {
 	}
 	if op.Failed {
 		reason := why(s)
+		op.Cause = reason
 		if op.NoRollback {
 			e.end(s, "UPDATE_FAILED", reason, at)
 			return

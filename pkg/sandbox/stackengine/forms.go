@@ -31,6 +31,7 @@ var forms = map[string]form{
 	"AWS::AutoScaling::WarmPool":                    {id: "{.AutoScalingGroupName}"},
 	"AWS::Budgets::Budget":                          {id: "{name}", attrs: map[string]string{"Id": "{id}"}},
 	"AWS::CertificateManager::Certificate":          {id: awsARN + "acm:{region}:{account}:certificate/{uuid}", attrs: map[string]string{"Id": "{id}"}},
+	"AWS::CloudFormation::WaitConditionHandle":      {id: "https://cloudformation-waitcondition-{region}.s3.amazonaws.com/{uuid}?Signature={mixed28}", attrs: map[string]string{"Id": "{id}"}},
 	"AWS::CloudFront::CachePolicy":                  {id: "{uuid}"},
 	"AWS::CloudFront::Distribution":                 {id: "E{upper13}", attrs: map[string]string{"Id": "{id}", "DomainName": "d{lower13}.cloudfront.net"}},
 	"AWS::CloudFront::Function":                     {id: awsARN + "cloudfront::{account}:function/{name}", attrs: map[string]string{"FunctionARN": "{id}", "FunctionMetadata.FunctionARN": "{id}", "Stage": "LIVE"}},

@@ -67,8 +67,19 @@ func (e *Engine) startMake(ctx context.Context, s *Stack, t *Task, at time.Time)
 		e.unready(s, t, p, reasonOf(err), at)
 		return
 	}
+	found, gone := r, false
+	if r != nil && s.Op.Revert && s.Op.Phase == phaseUpdate && r.PhysicalID != "" {
+		found, gone = e.recovered(ctx, s, r)
+	}
 	switch {
 	case r == nil || r.Status == "DELETE_COMPLETE":
+		e.startCreate(ctx, s, t, next, at)
+	case gone:
+		// Somebody deleted it: it is made anew, and a rollback takes that back.
+		before := *r
+		before.Before, before.Missing = nil, true
+		e.strike(r)
+		next.Before = &before
 		e.startCreate(ctx, s, t, next, at)
 	case r.Fresh && r.Status == "CREATE_FAILED":
 		// An earlier attempt with rollback disabled left it: it is made anew.
@@ -77,7 +88,7 @@ func (e *Engine) startMake(ctx context.Context, s *Stack, t *Task, at time.Time)
 		}
 		e.startCreate(ctx, s, t, next, at)
 	default:
-		e.startChange(ctx, s, t, r, next, at)
+		e.startChange(ctx, s, t, r, found, next, at)
 	}
 }
 
@@ -129,30 +140,42 @@ func (e *Engine) startCreate(ctx context.Context, s *Stack, t *Task, r *StackRes
 		e.startImport(ctx, s, t, r, item, at)
 		return
 	}
-	if p, err := e.program(s); err == nil {
+	if p, err := e.program(s); err == nil && !s.Op.Express {
 		r.Awaits = e.awaited(p.nodes[t.Logical], r, at)
 	}
 	e.note(s, r, "CREATE_IN_PROGRESS", "", at)
 	delay, fault := e.fault(s, r, PhaseCreate)
+	if r.Type == stackType && fault == nil {
+		e.startChild(ctx, s, t, r, at)
+		return
+	}
 	if err := e.make(ctx, s, r, nil); err != nil {
 		t.Error, t.End = err.reason(e, s, r), at.Add(e.seconds(secondsToRefuse))
 		return
 	}
-	d := e.seconds(e.duration(r.Type, PhaseCreate) + delay)
+	d := e.seconds(e.takes(s, r.Type, PhaseCreate) + delay)
 	t.Mid, t.End = at.Add(min(e.seconds(secondsToTell), d/2)), at.Add(d)
 	if fault != nil {
 		t.Error = fault.reason(e, s, r)
 	}
 }
 
-// startChange updates in place, replaces, or finds nothing to do.
-func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, next *StackResource, at time.Time) {
+// startChange updates in place, replaces, or finds nothing to do. found is what
+// r really is, when the operation reverts drift; else it is r.
+func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, found, next *StackResource, at time.Time) {
 	next.PhysicalID, next.Attributes, next.Serial = r.PhysicalID, r.Attributes, r.Serial
 	next.Status, next.Reason, next.Updated = r.Status, r.Reason, r.Updated
 	next.Fresh, next.Imported, next.Before = r.Fresh, r.Imported, r.Before
 	next.DriftState, next.DriftTime = r.DriftState, r.DriftTime
+	if next.Type == stackType {
+		e.startChildUpdate(ctx, s, t, r, next, at)
+		return
+	}
 	// A failed in-place update may have reached the handler: it is done again.
-	kind := changeOf(r, next)
+	kind := changeOf(found, next)
+	if s.Op.Revert && next.DriftState != "" {
+		next.DriftState, next.DriftTime = "IN_SYNC", at
+	}
 	if kind == changeNone && r.Status == "UPDATE_FAILED" {
 		kind = changeInPlace
 	}
@@ -165,6 +188,9 @@ func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, next *St
 	if next.Before == nil && !r.Fresh {
 		before := *r
 		before.Before = nil
+		if found != r {
+			before.Actual = found.Properties
+		}
 		next.Before = &before
 	}
 	s.Resources[t.Logical] = next
@@ -184,11 +210,11 @@ func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, next *St
 	delay, fault := e.fault(s, next, PhaseUpdate)
 	if fault != nil {
 		t.Error = fault.reason(e, s, next)
-	} else if err := e.change(ctx, s, r, next); err != nil {
+	} else if err := e.change(ctx, s, found, next); err != nil {
 		t.Error, t.End = err.reason(e, s, next), at.Add(e.seconds(secondsToRefuse))
 		return
 	}
-	t.End = at.Add(e.seconds(e.duration(next.Type, PhaseUpdate) + delay))
+	t.End = at.Add(e.seconds(e.takes(s, next.Type, PhaseUpdate) + delay))
 }
 
 // startReplace creates the new resource; the old one goes in the clean-up
@@ -217,7 +243,7 @@ func (e *Engine) startReplace(ctx context.Context, s *Stack, t *Task, r, next *S
 	if r.PhysicalID != "" && (r.Fresh || r.Before != nil && r.Before.PhysicalID != r.PhysicalID) {
 		s.Garbage = append(s.Garbage, r) // made by a failed attempt at this update: nobody goes back to it
 	}
-	d := e.seconds(e.duration(next.Type, PhaseCreate) + delay)
+	d := e.seconds(e.takes(s, next.Type, PhaseCreate) + delay)
 	t.Mid, t.End = at.Add(min(e.seconds(secondsToTell), d/2)), at.Add(d)
 	if fault != nil {
 		t.Error = fault.reason(e, s, next)

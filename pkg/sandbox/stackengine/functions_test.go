@@ -1,6 +1,7 @@
 package stackengine_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 // Every intrinsic function, seen through an output.
 func TestFunctions(t *testing.T) {
 	const frame = `
+Transform: AWS::LanguageExtensions
 Parameters:
   Env: {Type: String, Default: prod}
   Zones: {Type: CommaDelimitedList, Default: "a, b,c"}
@@ -36,26 +38,38 @@ Outputs:
 		`!GetAtt Topic.TopicName`:  "news",
 		`!GetAtt [Vpc, CidrBlock]`: "10.0.0.0/16",
 		`!Ref Topic`:               "arn:aws:sns:us-east-1:123456789012:news",
-		`!Sub "${Env}-${!Lit}-${Topic.TopicName}-${AWS::Region}"`:     "prod-${Lit}-news-us-east-1",
-		`!Sub ["${a}-${Size}", {a: !Select [1, !Ref Zones]}]`:         "b-3",
-		`!Join ["/", !Ref Zones]`:                                     "a/b/c",
-		`!Select [2, !Split [".", "x.y.z"]]`:                          "z",
-		`!FindInMap [Sizes, !Ref Env, Class]`:                         "big",
-		`!Select [0, !FindInMap [Sizes, prod, Zones]]`:                "x",
-		`{"Fn::FindInMap": [Sizes, other, Class, {DefaultValue: d}]}`: "d",
-		`!If [IsBig, "yes", "no"]`:                                    "yes",
-		`!If [Never, !Ref Gone, "none"]`:                              "none",
-		`!Base64 hello`:                                               "aGVsbG8=",
-		`!Select [1, !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]`:            "10.0.1.0/24",
-		`!Select [0, !GetAZs ""]`:                                     "us-east-1a",
-		`!Join [",", !GetAZs eu-west-1]`:                              "eu-west-1a,eu-west-1b,eu-west-1c",
-		`{"Fn::ToJsonString": {b: 1, a: [x]}}`:                        `{"a":["x"],"b":1}`,
-		`1.10`:                                                        "1.10",
-		`true`:                                                        "true",
-		`2012-10-17`:                                                  "2012-10-17",
+		`!Sub "${Env}-${!Lit}-${Topic.TopicName}-${AWS::Region}"`:                         "prod-${Lit}-news-us-east-1",
+		`!Sub ["${a}-${Size}", {a: !Select [1, !Ref Zones]}]`:                             "b-3",
+		`!Join ["/", !Ref Zones]`:                                                         "a/b/c",
+		`!Select [2, !Split [".", "x.y.z"]]`:                                              "z",
+		`!FindInMap [Sizes, !Ref Env, Class]`:                                             "big",
+		`!Select [0, !FindInMap [Sizes, prod, Zones]]`:                                    "x",
+		`{"Fn::FindInMap": [Sizes, other, Class, {DefaultValue: d}]}`:                     "d",
+		`!If [IsBig, "yes", "no"]`:                                                        "yes",
+		`!If [Never, !Ref Gone, "none"]`:                                                  "none",
+		`!Base64 hello`:                                                                   "aGVsbG8=",
+		`!Select [1, !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]`:                                "10.0.1.0/24",
+		`!Select [0, !GetAZs ""]`:                                                         "us-east-1a",
+		`!Join [",", !GetAZs eu-west-1]`:                                                  "eu-west-1a,eu-west-1b,eu-west-1c",
+		`{"Fn::ToJsonString": {b: 1, a: [x]}}`:                                            `{"a":["x"],"b":1}`,
+		`{"Fn::Length": !Ref Zones}`:                                                      "3",
+		`{"Fn::Length": [a, !Ref Env]}`:                                                   "2",
+		`!GetStackOutput {StackName: other, OutputName: Name}`:                            "near",
+		`{"Fn::GetStackOutput": {StackName: other, OutputName: Name, Region: eu-west-1}}`: "far",
+		`{"Fn::GetStackOutput": {StackName: other, OutputName: Name, Region: us-east-1}}`: "near",
+		`!Join [" ", !Cidr ["2001:db8::/56", 2, 64]]`:                                     "2001:db8::/64 2001:db8:0:1::/64",
+		`!Select [255, !Cidr ["10.0.0.0/16", 256]]`:                                       "10.0.255.0/24",
+		`!Select [3, !Cidr ["10.0.0.77/24", 4, 5]]`:                                       "10.0.0.96/27",
+		`1.10`:       "1.10",
+		`true`:       "true",
+		`2012-10-17`: "2012-10-17",
 	}
 	for value, want := range tests {
 		w := newWorld(t)
+		w.e.Output = func(region, stack, key string) (string, bool) {
+			return "far", region == "eu-west-1" && stack == "other" && key == "Name"
+		}
+		w.create("other", "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: other}}}\nOutputs: {Name: {Value: near}}")
 		w.create("s", fmt.Sprintf(frame, value))
 		if got := w.status("s"); got != "CREATE_COMPLETE" {
 			t.Errorf("%s: %s", value, got)
@@ -95,7 +109,8 @@ func TestRefusedTemplates(t *testing.T) {
 		"Resources: {A: {Properties: {}}}": "Template format error: [/Resources/A] Every Resources object must contain a Type member.",
 		"Resources: {A: {Type: AWS::SNS::Topic, Invalid: x}}":                                             "Invalid template resource property 'Invalid'",
 		"Resources: {A-B: " + topic + "}":                                                                 "Template format error: Resource name A-B is non alphanumeric.",
-		"Resources: {A: {Type: AWS::No::Such}, B: {Type: Custom::Thing}}":                                 "Template format error: Unrecognized resource types: [AWS::No::Such, Custom::Thing]",
+		"Resources: {A: {Type: AWS::No::Such}, B: {Type: AWS::SNS::Tropic}}":                              "Template format error: Unrecognized resource types: [AWS::No::Such, AWS::SNS::Tropic]",
+		"Resources: {B: {Type: Custom::Thing}}":                                                           "Template format error: [/Resources/B] Custom resources are refused here: nothing runs what Custom::Thing would call.",
 		"Extra: 1\nResources: {A: " + topic + "}":                                                         "Invalid template property or properties [Extra]",
 		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: null}}":                                      "[/Outputs/O/Value] 'null' values are not allowed in templates",
 		"Resources: {A: " + topic + "}\nOutputs: {O: {Description: x}}":                                   "Template format error: Every Outputs member must contain a Value object",
@@ -117,7 +132,19 @@ func TestRefusedTemplates(t *testing.T) {
 		"Parameters: {P: {Type: Number, Default: 9, MaxValue: 5}}\nResources: {A: " + topic + "}":                                                 "Parameter 'P' must be a number not greater than 5",
 		"Parameters: {P: {Type: String, Default: X, AllowedPattern: '[a-z]+', ConstraintDescription: lower case}}\nResources: {A: " + topic + "}": "Parameter P failed to satisfy constraint: lower case",
 		"Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /none}}\nResources: {A: " + topic + "}":                            "Unable to fetch parameters [/none] from parameter store for this account.",
+		"Parameters:\n" + many(201, "  P%d: {Type: String, Default: x}\n") + "Resources: {A: " + topic + "}":                                      "Template format error: Number of parameters, 201, is greater than maximum allowed, 200",
+		"Outputs:\n" + many(201, "  O%d: {Value: x}\n") + "Resources: {A: " + topic + "}":                                                         "Template format error: Number of outputs, 201, is greater than maximum allowed, 200",
 		"Resources:\n" + many(501, "  R%d: {Type: AWS::SNS::Topic}\n"):                                                                            "Template format error: Number of resources, 501, is greater than maximum allowed, 500",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::Transform': {Name: Shout, Parameters: {a: b}}}}}}":                "No transform named Shout found.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::ToJsonString': {a: b}}}}}":                                        "Template error: Fn::ToJsonString needs the transform AWS::LanguageExtensions for what it says here.",
+		"Resources: {'Fn::ForEach::Topics': [N, [a], {'T${N}': " + topic + "}]}":                                                                  "Template format error: Any Resources member must be an object.",
+		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a]]}":                                                        "Transform AWS::LanguageExtensions failed with: Fn::ForEach layout is incorrect",
+		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a, b], {T: " + topic + "}]}":                                 "Transform AWS::LanguageExtensions failed with: duplicate key T",
+		"Conditions: {C: !Equals [!GetStackOutput {StackName: a, OutputName: b}, x]}\nResources: {A: " + topic + "}":                              "Template error: Cannot use Fn::GetStackOutput in Conditions",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: x, Export: {Name: !Ref A}}}":                                                         "Template format error: Output O is malformed. The Name field of Export must not depend on any resources, imported values, or Fn::GetAZs.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue {'Fn::GetAtt': [A, TopicName]}}}}":                         "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Join ['', !Cidr [10.0.0.0/24, 9, 5]]}}}":                               "Template error: Fn::Cidr cannot cut 9 blocks with 5 bits out of 10.0.0.0/24",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetStackOutput {StackName: none, OutputName: b}}}}":                    "Unable to resolve Fn::GetStackOutput: output b of stack none does not exist",
 		"Transform: AWS::Serverless-2016-10-31\nResources: {A: " + topic + "}":                                                                    "No transform named AWS::Serverless-2016-10-31 found.",
 		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}\nMappings: {M: {a: {c: x}}}":                    "Template error: Unable to get mapping for M::a::b",
 	}
@@ -150,6 +177,15 @@ func TestRefusedRequests(t *testing.T) {
 		"nothing": {create(&cfn.CreateStackInput{StackName: name}), "ValidationError: Either Template URL or Template Body must be specified."},
 		"iam":     {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &role}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_IAM]"},
 		"named":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &named, Capabilities: []types.Capability{types.CapabilityCapabilityIam}}), "InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]"},
+		"tags":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Tags: tags(51)}), "ValidationError: 1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50"},
+		"tag":     {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Tags: []types.Tag{{Key: ptr(strings.Repeat("k", 129))}}}), "ValidationError: 1 validation error detected: Value '" + strings.Repeat("k", 129) + "' at 'tags.member.key' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		"topics":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, NotificationARNs: make([]string, 6)}), "ValidationError: 1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member must have length less than or equal to 5"},
+		"long":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Parameters: {P: {Type: String}}\n" + topic), Parameters: []types.Parameter{{ParameterKey: ptr("P"), ParameterValue: ptr(strings.Repeat("v", 4097))}}}), "ValidationError: Parameter 'P' is 4097 bytes, more than the maximum of 4096"},
+		"size":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &big}), "ValidationError: 1 validation error detected: Value '" + big + "' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200"},
+		"huge": {func(w *world) string {
+			w.e.Fetch = func(context.Context, string) (string, error) { return strings.Repeat("#", 1_000_001), nil }
+			return refuses[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: name, TemplateURL: ptr("https://s3.amazonaws.com/b/k")})
+		}, "ValidationError: Template may not exceed 1000000 bytes in size."},
 		"unknown": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Parameters: []types.Parameter{{ParameterKey: ptr("X")}}}), "ValidationError: Parameters: [X] do not exist in the template"},
 		"types":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ResourceTypes: []string{"AWS::EC2::*"}}), "ValidationError: Resource type AWS::SNS::Topic is not allowed by parameter ResourceTypes [AWS::EC2::*]"},
 		"policy":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, StackPolicyBody: ptr("{")}), "ValidationError: Error validating stack policy: Invalid stack policy"},
@@ -215,4 +251,12 @@ func FuzzTemplate(f *testing.F) {
 			checkMachine(t, w.e.State.Stacks[*out.StackId])
 		}
 	})
+}
+
+func tags(n int) []types.Tag {
+	var out []types.Tag
+	for i := range n {
+		out = append(out, types.Tag{Key: ptr(fmt.Sprint("k", i)), Value: ptr("v")})
+	}
+	return out
 }

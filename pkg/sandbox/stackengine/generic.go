@@ -101,6 +101,9 @@ func hasAttribute(typeName, attribute string) bool {
 	if _, ok := forms[typeName].attrs[attribute]; ok {
 		return true
 	}
+	if typeName == stackType {
+		return strings.HasPrefix(attribute, "Outputs.")
+	}
 	t, ok := awstype.Lookup(typeName)
 	if !ok {
 		return false

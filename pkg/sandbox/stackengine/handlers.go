@@ -212,6 +212,15 @@ func (e *Engine) unmake(ctx context.Context, s *Stack, r *StackResource) *Handle
 	return nil
 }
 
+// strike takes what somebody deleted past the engine off its list.
+func (e *Engine) strike(r *StackResource) {
+	key := r.Type + "|" + r.PhysicalID
+	if item := e.State.Items[key]; item != nil {
+		e.load().dropItem(key, item)
+		delete(e.State.Items, key)
+	}
+}
+
 // orphan leaves the physical resource of r behind: it exists and belongs to no
 // stack.
 func (e *Engine) orphan(r *StackResource) {
@@ -233,6 +242,9 @@ func (e *Engine) checkProperties(r *StackResource) *HandlerError {
 			lines[i] = schemaLine(p)
 		}
 		return &HandlerError{Message: fmt.Sprintf("Properties validation failed for resource %s with message:\n%s", r.LogicalID, strings.Join(lines, "\n"))}
+	}
+	if err := e.checkSecrets(decode(r.Properties)); err != nil {
+		return err
 	}
 	return e.checkReferences(decode(r.Properties))
 }

@@ -124,7 +124,7 @@ func (w *world) delete(name string) {
 	w.settle()
 }
 
-var allCapabilities = []types.Capability{types.CapabilityCapabilityNamedIam}
+var allCapabilities = []types.Capability{types.CapabilityCapabilityNamedIam, types.CapabilityCapabilityAutoExpand}
 
 // change creates a change set and waits until it is settled.
 func (w *world) change(stack, name, kind, body string) *cfn.DescribeChangeSetOutput {

@@ -40,6 +40,35 @@ func (l live) imported(name string) (string, error) {
 	return "", invalid("No export named %s found.", name)
 }
 
+// output is an output of another stack; region is "" for this one. Text: K.
+func (l live) output(region, stack, key string) (string, error) {
+	value, ok := "", false
+	if region == "" {
+		value, ok = l.e.OutputOf(stack, key)
+	} else if l.e.Output != nil {
+		value, ok = l.e.Output(region, stack, key)
+	}
+	if !ok {
+		return "", invalid("Unable to resolve Fn::GetStackOutput: output %s of stack %s does not exist", key, stack)
+	}
+	return value, nil
+}
+
+// OutputOf is an output of a living stack. Output calls it on another region's
+// engine; it must not be called from elsewhere while requests are served.
+func (e *Engine) OutputOf(stack, key string) (string, bool) {
+	s := e.find(stack)
+	if s == nil || s.Status == "DELETE_COMPLETE" {
+		return "", false
+	}
+	for _, o := range s.Outputs {
+		if o.Key == key {
+			return o.Value, true
+		}
+	}
+	return "", false
+}
+
 // attributeOf is what Fn::GetAtt returns for a resource that exists.
 func attributeOf(r *StackResource, attribute string) (any, error) {
 	if v, ok := r.Attributes[attribute]; ok {

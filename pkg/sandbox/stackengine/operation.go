@@ -21,6 +21,7 @@ type Operation struct {
 	Tasks     []*Task   `json:"tasks,omitempty"`     // of the phase, sorted by key
 	Failed    bool      `json:"failed,omitempty"`    // a task of the phase failed
 	Reason    string    `json:"reason,omitempty"`    // of the failure, when it is not the tasks'
+	Cause     string    `json:"cause,omitempty"`     // why the operation rolls back
 
 	NoRollback   bool         `json:"noRollback,omitempty"`
 	RetainExcept bool         `json:"retainExceptOnCreate,omitempty"`
@@ -32,6 +33,8 @@ type Operation struct {
 	Import       []ImportItem `json:"import,omitempty"`
 	ImportAny    bool         `json:"importAny,omitempty"`
 	Prior        string       `json:"prior,omitempty"` // status that a refused delete returns to
+	Revert       bool         `json:"revertDrift,omitempty"`
+	Express      bool         `json:"express,omitempty"` // done when configured, not when stable
 }
 
 // The phases of an operation. Each has one stack status.
@@ -123,13 +126,22 @@ func (e *Engine) work(ctx context.Context, s *Stack, at time.Time) {
 	}
 	if next.IsZero() {
 		op.Stage = stageFinish
-		op.At = at.Add(e.seconds(secondsToFinish))
+		op.At = at.Add(e.seconds(secondsToFinish + e.monitors(s)))
 		return
 	}
 	if deadline, ok := e.deadline(s); ok && deadline.After(at) && deadline.Before(next) {
 		next = deadline
 	}
 	op.At = next
+}
+
+// monitors is how long a finished create or update waits for the alarms of the
+// rollback configuration, in seconds.
+func (e *Engine) monitors(s *Stack) float64 {
+	if s.Op.Failed || s.Op.Phase != phaseCreate && s.Op.Phase != phaseUpdate {
+		return 0
+	}
+	return 60 * float64(s.Deployed.Monitor)
 }
 
 func (e *Engine) completeDue(ctx context.Context, s *Stack, at time.Time) {
@@ -236,6 +248,9 @@ func (e *Engine) cancel(s *Stack, at time.Time) {
 			continue
 		}
 		t.State = taskFailed
+		if r := s.Resources[t.Logical]; r != nil {
+			e.cancelChild(r, at)
+		}
 		if r := s.Resources[t.Logical]; r != nil && r.Status == "CREATE_IN_PROGRESS" {
 			e.failed(s, t, "Resource creation cancelled", at)
 		} else {
@@ -319,6 +334,9 @@ func (e *Engine) end(s *Stack, status, reason string, at time.Time) {
 	}
 	s.Op = nil
 	delete(e.load().programs, s.ID)
+	if s.Parent != "" {
+		e.tellParent(s, op.Cause, at)
+	}
 }
 
 func (e *Engine) seconds(n float64) time.Duration {
@@ -335,6 +353,19 @@ func (e *Engine) duration(typeName string, phase Phase) float64 {
 	}
 	return DefaultDurations(typeName, phase)
 }
+
+// takes is how long a resource takes in the running operation, in seconds. In
+// EXPRESS it is done when it is configured.
+func (e *Engine) takes(s *Stack, typeName string, phase Phase) float64 {
+	d := e.duration(typeName, phase)
+	if s.Op.Express {
+		return min(d, secondsExpress)
+	}
+	return d
+}
+
+// secondsExpress is the time until a resource is configured. AWS publishes none.
+const secondsExpress = 2.0
 
 func sortTasks(tasks []*Task) []*Task {
 	sort.Slice(tasks, func(i, j int) bool { return tasks[i].Key < tasks[j].Key })

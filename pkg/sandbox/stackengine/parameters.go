@@ -24,6 +24,9 @@ type parameter struct {
 	MaxValue    *float64
 }
 
+// maxParameterValue is in bytes (aws-limits 4.1).
+const maxParameterValue = 4096
+
 // maskedValue is what CloudFormation shows instead of a NoEcho value.
 const maskedValue = "****"
 
@@ -43,7 +46,7 @@ func (t *template) readParameters(v any) error {
 			return invalid("Template format error: Every Parameters object must contain a Type member.")
 		}
 		if !knownParameterType(p.Type) {
-			return invalid("Template format error: Unrecognized parameter type: %s", p.Type)
+			return invalid("Template format error: Unrecognized parameter type: %s", strings.TrimSuffix(strings.TrimPrefix(p.Type, ssmValue), ">"))
 		}
 		if d, ok := text(fields["Default"]); ok {
 			p.Default = &d
@@ -83,9 +86,16 @@ func knownParameterType(t string) bool {
 	case "String", "Number", "List<Number>", "CommaDelimitedList", "AWS::SSM::Parameter::Name":
 		return true
 	}
-	return strings.HasPrefix(t, "AWS::EC2::") || strings.HasPrefix(t, "AWS::Route53::") ||
-		strings.HasPrefix(t, "List<AWS::") || strings.HasPrefix(t, "AWS::SSM::Parameter::Value<")
+	if inner, ok := strings.CutPrefix(t, ssmValue); ok {
+		inner = strings.TrimSuffix(inner, ">")
+		return inner == "List<String>" || inner != "Number" && inner != "List<Number>" && knownParameterType(inner)
+	}
+	return strings.HasPrefix(t, "AWS::EC2::") || strings.HasPrefix(t, "AWS::Route53::") || strings.HasPrefix(t, "List<AWS::")
 }
+
+// ssmValue begins the types whose value is that of an SSM parameter; what a
+// SecureString gives is not taken (aws-cdk #6786).
+const ssmValue = "AWS::SSM::Parameter::Value<"
 
 func (p parameter) isList() bool {
 	return p.Type == "CommaDelimitedList" || strings.HasPrefix(p.Type, "List<") ||
@@ -138,13 +148,39 @@ func (e *Engine) bindParameters(t *template, in map[string]given, previous map[s
 	if len(missing) > 0 {
 		return nil, nil, invalid("Parameters: [%s] must have values", strings.Join(missing, ", "))
 	}
-	return values, resolved, e.resolveSSM(t, values, resolved)
+	if err := e.resolveSSM(t, values, resolved); err != nil {
+		return nil, nil, err
+	}
+	return values, resolved, e.checkIDs(t, values, resolved)
+}
+
+// checkIDs refuses ids of EC2 that do not exist, for parameters of a type that
+// AWS checks (documentation: AWS-specific parameter types).
+func (e *Engine) checkIDs(t *template, values, resolved map[string]string) error {
+	for _, name := range keys(t.Parameters) {
+		p := t.Parameters[name]
+		kind := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(p.Type, ssmValue), ">"), "List<"), ">")
+		if !strings.HasPrefix(kind, "AWS::EC2::") || !strings.HasSuffix(kind, "::Id") {
+			continue
+		}
+		v := values[name]
+		if p.fromSSM() {
+			v = resolved[name]
+		}
+		for _, id := range splitList(v) {
+			if err := e.checkReferences(id); err != nil {
+				return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", id, name)
+			}
+		}
+	}
+	return nil
 }
 
 func (e *Engine) resolveSSM(t *template, values, resolved map[string]string) error {
 	var missing []string
 	for _, name := range keys(t.Parameters) {
-		if !t.Parameters[name].fromSSM() {
+		p := t.Parameters[name]
+		if !p.fromSSM() && p.Type != "AWS::SSM::Parameter::Name" {
 			continue
 		}
 		key := values[name]
@@ -156,7 +192,9 @@ func (e *Engine) resolveSSM(t *template, values, resolved map[string]string) err
 			missing = append(missing, key)
 			continue
 		}
-		resolved[name] = v
+		if p.fromSSM() {
+			resolved[name] = v
+		}
 	}
 	if len(missing) > 0 {
 		return invalid("Unable to fetch parameters [%s] from parameter store for this account.", strings.Join(missing, ","))
@@ -170,6 +208,9 @@ func (p parameter) check(name, value string) error {
 			return invalid("Parameter %s failed to satisfy constraint: %s", name, p.Constraint)
 		}
 		return invalid(format, args...)
+	}
+	if len(value) > maxParameterValue {
+		return invalid("Parameter '%s' is %d bytes, more than the maximum of %d", name, len(value), maxParameterValue)
 	}
 	values := []string{value}
 	if p.isList() && !p.fromSSM() {

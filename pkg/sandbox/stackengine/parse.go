@@ -159,7 +159,7 @@ var functions = map[string]bool{
 	"Ref": true, "Condition": true, "Fn::GetAtt": true, "Fn::Sub": true, "Fn::Join": true, "Fn::Select": true,
 	"Fn::Split": true, "Fn::If": true, "Fn::And": true, "Fn::Or": true, "Fn::Not": true, "Fn::Equals": true,
 	"Fn::FindInMap": true, "Fn::Base64": true, "Fn::Cidr": true, "Fn::GetAZs": true, "Fn::ImportValue": true,
-	"Fn::Length": true, "Fn::ToJsonString": true, "Fn::Transform": true, "Fn::ForEach": true,
+	"Fn::Length": true, "Fn::ToJsonString": true, "Fn::Transform": true, "Fn::GetStackOutput": true,
 }
 
 // function returns the name and argument when v is a call of an intrinsic function.

@@ -42,8 +42,14 @@ func (e *Engine) compile(t *template, d *Deployment, stackName, stackID string) 
 		p.masked = t.parameterValues(d, true)
 	}
 	for _, name := range t.Transforms {
-		if name != "AWS::LanguageExtensions" {
+		if name != languageExtensions {
 			return nil, invalid("No transform named %s found.", name)
+		}
+	}
+	if t.deferred {
+		var err error
+		if p.t, err = p.unroll(); err != nil {
+			return nil, err
 		}
 	}
 	if err := p.decideConditions(); err != nil {

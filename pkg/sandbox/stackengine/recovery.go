@@ -34,7 +34,7 @@ func (e *Engine) deleteStack(in *cloudformation.DeleteStackInput, now time.Time)
 	}
 	op := &Operation{
 		Type: "DELETE_STACK", Token: deref(in.ClientRequestToken), Retain: in.RetainResources,
-		Force: in.DeletionMode == types.DeletionModeForceDeleteStack, Prior: s.Status,
+		Force: in.DeletionMode == types.DeletionModeForceDeleteStack, Prior: s.Status, Express: deploymentMode(in.DeploymentConfig) == express,
 	}
 	if s.Status == "CREATE_IN_PROGRESS" {
 		e.cancel(s, now)
@@ -160,7 +160,7 @@ func (e *Engine) rollbackStack(in *cloudformation.RollbackStackInput, now time.T
 	default:
 		return nil, invalid("Stack:%s is in %s state and can not be rolled back.", s.ID, s.Status)
 	}
-	op := &Operation{Type: "ROLLBACK", Token: deref(in.ClientRequestToken), RetainExcept: deref(in.RetainExceptOnCreate)}
+	op := &Operation{Type: "ROLLBACK", Token: deref(in.ClientRequestToken), RetainExcept: deref(in.RetainExceptOnCreate), Express: deploymentMode(in.DeploymentConfig) == express}
 	e.run(s, op, phase, "User Initiated", now)
 	e.keepToken(in.ClientRequestToken, "RollbackStack", s.ID, digest, op.ID)
 	return &cloudformation.RollbackStackOutput{StackId: ptr(s.ID), OperationId: ptr(op.ID)}, nil

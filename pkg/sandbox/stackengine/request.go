@@ -77,6 +77,7 @@ type deployment struct {
 	notify       []string
 	role         *string
 	allowed      []string // resource types
+	rollback     *types.RollbackConfiguration
 }
 
 // target evaluates a request against the stack as it is and returns what it
@@ -98,6 +99,13 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if d.RoleARN == "" {
 		d.RoleARN = had.RoleARN
 	}
+	d.Monitor, d.Triggers = had.Monitor, had.Triggers
+	if err := d.readRollback(in.rollback); err != nil {
+		return nil, nil, err
+	}
+	if len(in.notify) > 5 {
+		return nil, nil, invalid("1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member must have length less than or equal to 5")
+	}
 	if in.notify == nil {
 		d.Notify = had.Notify
 	}
@@ -112,14 +120,54 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if d.Parameters, d.Resolved, err = e.bindParameters(t, givenParameters(in.parameters), had.Parameters); err != nil {
 		return nil, nil, err
 	}
-	if err := checkAllowed(t, in.allowed); err != nil {
-		return nil, nil, err
-	}
 	p, err := e.compile(t, d, s.Name, s.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	return d, p, t.checkCapabilities(d.Capabilities)
+	if err := checkAllowed(p.t, in.allowed); err != nil {
+		return nil, nil, err
+	}
+	if err := p.t.checkCapabilities(d.Capabilities); err != nil {
+		return nil, nil, err
+	}
+	return d, p, e.checkDynamic(p)
+}
+
+// readRollback takes a request's rollback configuration; what it leaves out stays
+// (reference of RollbackConfiguration).
+func (d *Deployment) readRollback(c *types.RollbackConfiguration) error {
+	if c == nil {
+		return nil
+	}
+	if n := c.MonitoringTimeInMinutes; n != nil {
+		if *n < 0 || *n > 180 {
+			return constraint(itoa(int(*n)), "rollbackConfiguration.monitoringTimeInMinutes", "have value between 0 and 180")
+		}
+		d.Monitor = *n
+	}
+	if c.RollbackTriggers == nil {
+		return nil
+	}
+	if len(c.RollbackTriggers) > 5 {
+		return invalid("1 validation error detected: Value at 'rollbackConfiguration.rollbackTriggers' failed to satisfy constraint: Member must have length less than or equal to 5")
+	}
+	d.Triggers = nil
+	for _, t := range c.RollbackTriggers {
+		d.Triggers = append(d.Triggers, Trigger{deref(t.Arn), deref(t.Type)})
+	}
+	return nil
+}
+
+// rollback is the rollback configuration as it is described.
+func (d *Deployment) rollback() *types.RollbackConfiguration {
+	out := &types.RollbackConfiguration{}
+	if d.Monitor > 0 {
+		out.MonitoringTimeInMinutes = ptr(d.Monitor)
+	}
+	for _, t := range d.Triggers {
+		out.RollbackTriggers = append(out.RollbackTriggers, types.RollbackTrigger{Arn: ptr(t.ARN), Type: ptr(t.Type)})
+	}
+	return out
 }
 
 // body finds the template of a request. Texts: LocalStack, test_update_stack
@@ -182,6 +230,12 @@ func readTags(list []types.Tag) (map[string]string, error) {
 	var out map[string]string
 	for _, t := range list {
 		k := deref(t.Key)
+		switch v := deref(t.Value); {
+		case len(k) > 128:
+			return nil, constraint(k, "tags.member.key", "have length less than or equal to 128")
+		case len(v) > 256:
+			return nil, constraint(v, "tags.member.value", "have length less than or equal to 256")
+		}
 		if k == "" || strings.HasPrefix(k, "aws:") {
 			return nil, invalid("Tag keys must not be empty or begin with aws:. [%s]", k)
 		}

@@ -34,13 +34,16 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	if in.OnFailure != "" && in.DisableRollback != nil {
 		return nil, invalid("You can specify either OnFailure or DisableRollback, but not both.")
 	}
+	if err := checkDeploymentConfig(in.DeploymentConfig); err != nil {
+		return nil, err
+	}
 	fresh := s
 	if fresh == nil {
 		fresh = e.draft(name)
 	}
 	target, _, err := e.target(ctx, fresh, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, parameters: in.Parameters, tags: in.Tags,
-		capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, true)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	e.obsolete(s, "")
 	op := &Operation{
 		Type: "CREATE_STACK", Token: deref(in.ClientRequestToken), OnFailure: string(in.OnFailure),
-		NoRollback: target.NoRollback, RetainExcept: target.RetainExcept,
+		NoRollback: target.NoRollback, RetainExcept: target.RetainExcept, Express: deploymentMode(in.DeploymentConfig) == express,
 	}
 	e.run(s, op, phaseCreate, "User Initiated", now)
 	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.Parameters, in.Tags, in.Capabilities)
@@ -71,7 +74,27 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	return &cloudformation.CreateStackOutput{StackId: ptr(s.ID), OperationId: ptr(op.ID)}, nil
 }
 
-func noRollback(c *types.DeploymentConfig) bool { return c != nil && deref(c.DisableRollback) }
+// express is the mode that ends an operation when everything is configured,
+// without waiting until it is ready. Its rollback is off unless the request
+// turns it on (aws-limits, "What changed in the last year").
+const express = "EXPRESS"
+
+func deploymentMode(c *types.DeploymentConfig) string {
+	if c == nil {
+		return ""
+	}
+	return string(c.Mode)
+}
+
+func noRollback(c *types.DeploymentConfig) bool {
+	switch {
+	case c == nil:
+		return false
+	case c.DisableRollback != nil:
+		return *c.DisableRollback
+	}
+	return string(c.Mode) == express
+}
 
 // requestDigest tells two requests apart.
 func requestDigest(parts ...any) string { return digest(string(compact(parts))) }
@@ -123,9 +146,12 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	if !slices.Contains(updatable, s.Status) {
 		return nil, cannotUpdate(s)
 	}
+	if err := checkDeploymentConfig(in.DeploymentConfig); err != nil {
+		return nil, err
+	}
 	target, next, err := e.target(ctx, s, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, previous: deref(in.UsePreviousTemplate), parameters: in.Parameters,
-		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes,
+		tags: in.Tags, capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, false)
 	if err != nil {
 		return nil, err
@@ -148,6 +174,7 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), Policy: during,
 		NoRollback: deref(in.DisableRollback) || noRollback(in.DeploymentConfig), RetainExcept: deref(in.RetainExceptOnCreate),
+		Express: deploymentMode(in.DeploymentConfig) == express,
 	}
 	e.update(s, op, target, now)
 	e.keepToken(in.ClientRequestToken, "UpdateStack", s.ID, digest, op.ID)
@@ -161,7 +188,7 @@ func (e *Engine) anyChange(s *Stack, next *program, target *Deployment) error {
 	if err != nil {
 		return err
 	}
-	changes, other, err := e.compare(s, old, next, target)
+	changes, other, err := e.compare(s, old, next, target, nil)
 	if err != nil {
 		return err
 	}

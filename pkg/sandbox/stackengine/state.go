@@ -43,6 +43,10 @@ type Stack struct {
 	Deployed Deployment `json:"deployed"`
 	// Stable is what a rollback returns to; set while an update runs or has failed.
 	Stable *Deployment `json:"stable,omitempty"`
+	// Of a nested stack: whose it is, and what it had before the parent's update.
+	Parent  string      `json:"parent,omitempty"` // ARN
+	Root    string      `json:"root,omitempty"`   // ARN
+	Earlier *Deployment `json:"earlier,omitempty"`
 
 	Resources map[string]*StackResource `json:"resources,omitempty"` // by logical id
 	Garbage   []*StackResource          `json:"garbage,omitempty"`   // awaits the clean-up phase
@@ -70,6 +74,14 @@ type Deployment struct {
 	Timeout      int32             `json:"timeout,omitempty"`   // minutes
 	NoRollback   bool              `json:"noRollback,omitempty"`
 	RetainExcept bool              `json:"retainExceptOnCreate,omitempty"`
+	Monitor      int32             `json:"monitor,omitempty"`  // minutes, of the rollback configuration
+	Triggers     []Trigger         `json:"triggers,omitempty"` // of it
+}
+
+// Trigger is an alarm that would roll an operation back. Nothing here goes off.
+type Trigger struct {
+	ARN  string `json:"arn"`
+	Type string `json:"type"`
 }
 
 // StackResource is a resource of a stack.
@@ -98,6 +110,13 @@ type StackResource struct {
 	Imported bool `json:"imported,omitempty"`
 	// Before is what the running or failed operation found, when it touched it.
 	Before *StackResource `json:"before,omitempty"`
+	// Actual is what an operation that reverts drift found instead of Properties;
+	// Missing that it found nothing.
+	Actual  json.RawMessage `json:"actual,omitempty"`
+	Missing bool            `json:"missing,omitempty"`
+	// Skipped tells that a rollback was continued without it: its drift is not
+	// checked until it is asked for (reference of StackResourceDriftInformation).
+	Skipped bool `json:"skipped,omitempty"`
 
 	DriftState string    `json:"drift,omitempty"`
 	DriftTime  time.Time `json:"driftTime,omitzero"`
@@ -168,7 +187,10 @@ type ChangeSet struct {
 	Import      []ImportItem `json:"import,omitempty"`
 	ImportAny   bool         `json:"importAny,omitempty"`
 	NoRollback  bool         `json:"noRollback,omitempty"`
-	Gone        time.Time    `json:"gone,omitzero"` // when its deletion is over
+	Revert      bool         `json:"revertDrift,omitempty"` // DeploymentMode REVERT_DRIFT
+	StackDrift  string       `json:"stackDrift,omitempty"`
+	Mode        string       `json:"mode,omitempty"` // of DeploymentConfig
+	Gone        time.Time    `json:"gone,omitzero"`  // when its deletion is over
 }
 
 // ImportItem names an existing resource that becomes part of a stack.
@@ -200,6 +222,11 @@ type Change struct {
 	Values     *Announcement `json:"values,omitempty"` // with them; nil: the change is not listed then
 	Before     string        `json:"before,omitempty"` // context, JSON
 	After      string        `json:"after,omitempty"`
+
+	// Of drift-aware change sets only.
+	Drift    string         `json:"drift,omitempty"`
+	Previous string         `json:"previous,omitempty"` // context, JSON
+	Ignored  []IgnoredDrift `json:"ignored,omitempty"`
 }
 
 // Announcement is how a change set shows a change.
@@ -222,6 +249,11 @@ type ChangeDetail struct {
 	Evaluation string  `json:"evaluation"`
 	Source     string  `json:"source"`
 	Causing    string  `json:"causing,omitempty"`
+
+	// Of drift-aware change sets only.
+	From        string  `json:"from,omitempty"` // of Before
+	DriftBefore *string `json:"driftBefore,omitempty"`
+	DriftActual *string `json:"driftActual,omitempty"`
 }
 
 // Token remembers what a client request token was used for.

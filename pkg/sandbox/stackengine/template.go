@@ -31,6 +31,11 @@ type template struct {
 	Rules       map[string]any
 	Resources   map[string]resource
 	Outputs     map[string]outputDef
+
+	// deferred tells that the transform AWS::LanguageExtensions makes the
+	// resources, conditions and outputs out of raw when parameters have values.
+	deferred bool
+	raw      map[string]any
 }
 
 type resource struct {
@@ -70,6 +75,25 @@ func parseTemplate(body string) (*template, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.Contains(transforms(raw["Transform"]), languageExtensions) {
+		return readDeferred(raw)
+	}
+	return readTemplate(raw)
+}
+
+// readDeferred reads what there is before the transform has run.
+func readDeferred(raw map[string]any) (*template, error) {
+	t := &template{Metadata: raw["Metadata"], Transforms: transforms(raw["Transform"]), deferred: true, raw: raw}
+	t.Description, _ = raw["Description"].(string)
+	t.Version, _ = text(raw["AWSTemplateFormatVersion"])
+	t.Mappings, _ = raw["Mappings"].(map[string]any)
+	if block, _ := raw["Resources"].(map[string]any); len(block) == 0 {
+		return nil, invalid("Template format error: At least one Resources member must be defined.")
+	}
+	return t, t.readParameters(raw["Parameters"])
+}
+
+func readTemplate(raw map[string]any) (*template, error) {
 	var unknown []string
 	for _, k := range keys(raw) {
 		if !slices.Contains(sections, k) {
@@ -82,7 +106,7 @@ func parseTemplate(body string) (*template, error) {
 	if path, found := findNull(raw, ""); found {
 		return nil, invalid("[%s] 'null' values are not allowed in templates", path)
 	}
-	t := &template{Metadata: raw["Metadata"]}
+	t := &template{Metadata: raw["Metadata"], raw: raw}
 	t.Description, _ = raw["Description"].(string)
 	t.Version, _ = text(raw["AWSTemplateFormatVersion"])
 	if len(t.Description) > 1024 {
@@ -110,7 +134,10 @@ func parseTemplate(body string) (*template, error) {
 	if err := t.readOutputs(raw["Outputs"]); err != nil {
 		return nil, err
 	}
-	return t, t.checkCounts()
+	if err := t.checkCounts(); err != nil {
+		return nil, err
+	}
+	return t, t.checkFunctions()
 }
 
 func transforms(v any) []string {
@@ -120,9 +147,7 @@ func transforms(v any) []string {
 	case []any:
 		var out []string
 		for _, e := range v {
-			if s, ok := e.(string); ok {
-				out = append(out, s)
-			}
+			out = append(out, transforms(e)...)
 		}
 		return out
 	}
@@ -168,6 +193,9 @@ func (t *template) readResources(v any) error {
 		if err != nil {
 			return err
 		}
+		if custom(r.Type) {
+			return invalid("Template format error: [/Resources/%s] Custom resources are refused here: nothing runs what %s would call.", id, r.Type)
+		}
 		if _, known := awstype.Lookup(r.Type); !known {
 			unknown = append(unknown, r.Type)
 		}
@@ -178,6 +206,12 @@ func (t *template) readResources(v any) error {
 		return invalid("Template format error: Unrecognized resource types: [%s]", strings.Join(slices.Compact(unknown), ", "))
 	}
 	return nil
+}
+
+// custom tells whether a type is a custom resource. The sandbox has no Lambda
+// function to call and would have to make up its answer.
+func custom(typeName string) bool {
+	return typeName == "AWS::CloudFormation::CustomResource" || strings.HasPrefix(typeName, "Custom::")
 }
 
 func readResource(id string, fields map[string]any) (resource, error) {

@@ -1,14 +1,22 @@
 package sandbox
 
-import "reconcile/pkg/sandbox/stackengine"
+import (
+	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
+)
 
 // The network is what stacks made of it: these operations show the engine's
 // own list, read-only. A VPC that nobody made does not exist.
 
-// networkItem is a resource of the engine's, with its properties.
+// networkItem is a thing of the account with its live properties.
 type networkItem struct {
-	id    string
-	props props
+	id         string
+	props      props
+	attributes map[string]string
+	stackTags  map[string]string
+	created    time.Time
+	item       *stackengine.Item // nil for what was made by hand
 }
 
 // item is what a stack made of a type, or left behind; nil when there is none.
@@ -21,30 +29,16 @@ func (c *call) item(typeName, id string) *stackengine.Item {
 
 // itemProps are an item's properties: live ones where they differ from the
 // stack's, else what its stack deployed.
-func (c *call) itemProps(item *stackengine.Item) props {
+func (c *call) itemProps(item *stackengine.Item) props { return itemProps(c.region, item) }
+
+func itemProps(r *region, item *stackengine.Item) props {
 	if len(item.Properties) > 0 {
 		return decodeProps(item.Properties)
 	}
-	if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
+	if s := r.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
 		return decodeProps(s.Resources[item.LogicalID].Properties)
 	}
 	return props{}
-}
-
-// items lists what stacks made of a type, by id.
-func (c *call) items(typeName string) []networkItem {
-	var out []networkItem
-	if c.region.Stacks == nil {
-		return nil
-	}
-	for _, key := range sortedKeys(c.region.Stacks.Items) {
-		item := c.region.Stacks.Items[key]
-		if item.Type != typeName {
-			continue
-		}
-		out = append(out, networkItem{item.PhysicalID, c.itemProps(item)})
-	}
-	return out
 }
 
 // itemsAsked applies the ids of a request.

@@ -218,6 +218,9 @@ func (s *Sandbox) serve(ctx context.Context, req request) served {
 }
 
 func (s *Sandbox) decode(req request, in any) error {
+	if d, ok := in.(*docInput); ok {
+		return decodeDoc(req.Body, s.services[req.Service].protocol, d)
+	}
 	switch s.services[req.Service].protocol {
 	case protocolJSON:
 		return s.fields.decodeJSON([]byte(req.Body), in)
@@ -247,6 +250,12 @@ func (s *Sandbox) accept(res *result, proto protocol, req request, id string) (*
 		return res.raw, nil
 	}
 	a := &answer{status: http.StatusOK, header: http.Header{"X-Amzn-Requestid": {id}}}
+	if d, ok := res.out.(doc); ok {
+		body, err := d.encode(proto, req.Operation, s.services[req.Service].namespace, id)
+		a.body = body
+		contentType(a.header, proto)
+		return a, err
+	}
 	switch proto {
 	case protocolJSON:
 		b, err := s.json.encode(res.out)
@@ -276,16 +285,37 @@ func (s *Sandbox) refuse(f *Fail, proto protocol, svc *service, id string) *answ
 	if svc != nil {
 		namespace = svc.namespace
 	}
-	a.header.Set("Content-Type", "text/xml")
-	if proto == protocolJSON {
-		a.header.Set("Content-Type", "application/x-amz-json-1.1")
+	contentType(a.header, proto)
+	switch proto {
+	case protocolCBOR:
+		a.header.Set("X-Amzn-Query-Error", f.Code+";"+f.side())
+	case protocolJSON, protocolREST:
 		a.header.Set("X-Amzn-Errortype", f.Code)
-	}
-	if proto == protocolS3 {
-		a.header.Set("Content-Type", "application/xml")
+		if svc != nil && svc.many {
+			a.header.Set("X-Amzn-Query-Error", f.Code+";"+f.side())
+		}
 	}
 	a.body = f.body(proto, namespace, id)
 	return a
+}
+
+// contentType is what the protocol's answers say of themselves.
+func contentType(h http.Header, p protocol) {
+	switch p {
+	case protocolCBOR:
+		h.Set("Content-Type", "application/cbor")
+		h.Set("Smithy-Protocol", "rpc-v2-cbor")
+	case protocolJSON:
+		h.Set("Content-Type", "application/x-amz-json-1.1")
+	case protocolREST:
+		h.Set("Content-Type", "application/json")
+	case protocolEC2:
+		h.Set("Content-Type", "text/xml;charset=UTF-8")
+	case protocolS3:
+		h.Set("Content-Type", "application/xml")
+	default:
+		h.Set("Content-Type", "text/xml")
+	}
 }
 
 // name is the operation for counting, faults and rates.

@@ -42,6 +42,9 @@ type region struct {
 	Services        map[string]*ecsService     `json:"services,omitempty"` // by "cluster/name"
 	Groups          map[string]*group          `json:"groups,omitempty"`
 	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
+	Made            map[string]*made           `json:"made,omitempty"`   // by "type|id"
+	Alarms          map[string]*alarmState     `json:"alarms,omitempty"` // by name
+	Metrics         map[string]*metric         `json:"metrics,omitempty"`
 
 	engine *stackengine.Engine
 }
@@ -60,6 +63,9 @@ func (r *region) init() {
 	makeMap(&r.Services)
 	makeMap(&r.Images)
 	makeMap(&r.LaunchTemplates)
+	makeMap(&r.Made)
+	makeMap(&r.Alarms)
+	makeMap(&r.Metrics)
 }
 
 func makeMap[K comparable, V any](m *map[K]V) {

@@ -36,10 +36,34 @@ func (d doc) xml(w *bytes.Buffer, item string) {
 		if absentDoc(d[name]) {
 			continue
 		}
+		if list, ok := d[name].(repeats); ok {
+			for _, e := range list {
+				doc{name: e}.xml(w, item)
+			}
+			continue
+		}
 		w.WriteString("<" + name + ">")
 		writeDoc(w, d[name], item)
 		w.WriteString("</" + name + ">")
 	}
+}
+
+// repeats is a list whose items all have the list's own name in XML, as S3's do.
+type repeats []any
+
+func repeated(list []string) repeats {
+	var out repeats
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
+
+// fragment is the members as XML.
+func (d doc) fragment() string {
+	var w bytes.Buffer
+	d.xml(&w, "member")
+	return w.String()
 }
 
 func absentDoc(v any) bool {

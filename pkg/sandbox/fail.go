@@ -17,6 +17,8 @@ type Fail struct {
 	Message string
 	Status  int // HTTP status; 0 means 400, or 500 for a fault of the server
 	Server  bool
+
+	header http.Header // goes with it; nil for none
 }
 
 func (f *Fail) Error() string { return f.Code + ": " + f.Message }

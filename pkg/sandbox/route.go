@@ -35,6 +35,7 @@ type s3Request struct {
 	URI    string            `json:"u"` // path style, with query
 	Header map[string]string `json:"h,omitempty"`
 	Body   []byte            `json:"b,omitempty"`
+	Blob   *spooled          `json:"blob,omitempty"` // the body of an upload
 }
 
 // scope is the part of a SigV4 signature that names where a request goes.

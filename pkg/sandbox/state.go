@@ -45,6 +45,13 @@ type region struct {
 	Made            map[string]*made           `json:"made,omitempty"`   // by "type|id"
 	Alarms          map[string]*alarmState     `json:"alarms,omitempty"` // by name
 	Metrics         map[string]*metric         `json:"metrics,omitempty"`
+	Instances       map[string]*instance       `json:"instances,omitempty"` // by id; those of groups are the groups'
+	Snapshots       map[string]*snapshot       `json:"snapshots,omitempty"`
+	Commands        map[string]*command        `json:"commands,omitempty"` // by id
+	Agents          map[string]*Agent          `json:"agents,omitempty"`   // by instance, where somebody set one
+	Tasks           map[string]*ecsTask        `json:"tasks,omitempty"`    // by ARN
+	Quotas          map[string]float64         `json:"quotas,omitempty"`   // "service/code" where somebody changed one
+	TaskEnds        []TaskEnd                  `json:"taskEnds,omitempty"` // how the next tasks end
 
 	engine *stackengine.Engine
 }
@@ -66,6 +73,11 @@ func (r *region) init() {
 	makeMap(&r.Made)
 	makeMap(&r.Alarms)
 	makeMap(&r.Metrics)
+	makeMap(&r.Instances)
+	makeMap(&r.Snapshots)
+	makeMap(&r.Commands)
+	makeMap(&r.Agents)
+	makeMap(&r.Tasks)
 }
 
 func makeMap[K comparable, V any](m *map[K]V) {

@@ -54,6 +54,9 @@ func (c *call) itemsIn(r *region, typeName string) []networkItem {
 			out = append(out, networkItem{id: m.ID, props: decodeProps(m.Properties), attributes: m.Attributes, created: m.Created})
 		}
 	}
+	if r == c.region {
+		out = append(out, c.defaults(typeName)...)
+	}
 	slices.SortFunc(out, func(a, b networkItem) int { return strings.Compare(a.id, b.id) })
 	return out
 }

@@ -16,6 +16,7 @@ func autoscalingOperations() map[string]operation {
 		"DescribeAutoScalingInstances":        reads(describeGroupInstances),
 		"DescribeInstanceRefreshes":           reads(describeRefreshes),
 		"DescribeScalingActivities":           reads(describeActivities),
+		"DescribePolicies":                    docReads(describeGroupPolicies),
 		"SetDesiredCapacity":                  writes(setDesiredCapacity),
 		"SetInstanceProtection":               writes(setInstanceProtection),
 		"TerminateInstanceInAutoScalingGroup": writes(terminateInstance),

@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"encoding/json"
+	"io"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -16,16 +18,7 @@ import (
 // wrote. Each command says what its output, or its error, must contain.
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
-	cli, err := exec.LookPath("aws")
-	if err != nil && os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
-		t.Fatal("the AWS CLI is not on PATH")
-	}
-	if err != nil {
-		t.Skip("the AWS CLI is not on PATH")
-	}
-	if testing.Short() {
-		t.Skip("starts the AWS CLI many times")
-	}
+	cli := awsCLI(t)
 	clk := newClock()
 	box := open(t, sandbox.Options{Now: clk.now})
 	server := httptest.NewServer(box)
@@ -42,12 +35,7 @@ func TestAWSCLI(t *testing.T) {
 	object := write("object", `{"manifest_version":1}`)
 	stock := stockedAMI(t, box, "/bp/ami/fleets/staging/gpu-default")
 
-	for _, step := range []struct {
-		command string
-		want    []string
-		fails   bool
-		pass    time.Duration // that goes by before the command
-	}{
+	runCLI(t, cli, server.URL, dir, clk, []cliStep{
 		{command: "sts get-caller-identity", want: []string{`"Account": "123456789012"`}},
 
 		{command: "ssm put-parameter --name /cli/a --value one --type String", want: []string{`"Version": 1`}},
@@ -120,22 +108,99 @@ func TestAWSCLI(t *testing.T) {
 
 		{command: "cloudformation update-termination-protection --stack-name fleet --enable-termination-protection", want: []string{"StackId"}},
 		{command: "cloudformation delete-stack --stack-name fleet", fails: true, want: []string{"(ValidationError)", "TerminationProtection is enabled"}},
-	} {
-		clk.pass(step.pass)
-		cmd := exec.Command(cli, strings.Fields(step.command)...)
-		cmd.Env = []string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AWS_ENDPOINT_URL=" + server.URL, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
-			"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
-		}
+	})
+}
+
+// cliStep is a command with what its output, or its error, must contain.
+type cliStep struct {
+	command string
+	want    []string
+	fails   bool
+	pass    time.Duration // that goes by before the command
+}
+
+// awsCLI is the AWS CLI's path; the test is skipped, or fails where the judges
+// are required, when there is none.
+func awsCLI(t *testing.T) string {
+	t.Helper()
+	cli, err := exec.LookPath("aws")
+	if err != nil && os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" {
+		t.Fatal("the AWS CLI is not on PATH")
+	}
+	if err != nil {
+		t.Skip("the AWS CLI is not on PATH")
+	}
+	if testing.Short() {
+		t.Skip("starts the AWS CLI many times")
+	}
+	return cli
+}
+
+// runCLI runs commands. Where the CLI is a Python package, one process runs
+// them all: starting it is what takes the time.
+func runCLI(t *testing.T, cli, address, home string, clk *clock, steps []cliStep) {
+	t.Helper()
+	environment := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
+	}
+	run := func(words []string) (string, bool) {
+		cmd := exec.Command(cli, words...)
+		cmd.Env = environment
 		out, err := cmd.CombinedOutput()
-		if (err != nil) != step.fails {
-			t.Errorf("aws %s: %v\n%s", step.command, err, out)
+		return string(out), err == nil
+	}
+	if python := pythonCLI(t, environment); python != nil {
+		run = python
+	}
+	for _, step := range steps {
+		clk.pass(step.pass)
+		out, ok := run(append([]string{"--endpoint-url", address}, strings.Fields(step.command)...))
+		if ok == step.fails {
+			t.Errorf("aws %s\n%s", step.command, out)
 			continue
 		}
 		for _, want := range step.want {
-			if !strings.Contains(string(out), want) {
+			if !strings.Contains(out, want) {
 				t.Errorf("aws %s\nhas no %s in:\n%s", step.command, want, out)
 			}
 		}
+	}
+}
+
+// pythonCLI is the CLI in one Python process; nil when Python has no awscli.
+func pythonCLI(t *testing.T, environment []string) func(words []string) (string, bool) {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil || exec.Command(python, "-c", "import awscli").Run() != nil {
+		return nil
+	}
+	cmd := exec.Command(python, "testdata/cli.py")
+	cmd.Env, cmd.Stderr = environment, os.Stderr
+	in := must[io.WriteCloser](t)(cmd.StdinPipe())
+	out := must[io.ReadCloser](t)(cmd.StdoutPipe())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	answers := json.NewDecoder(out)
+	return func(words []string) (string, bool) {
+		line := must[[]byte](t)(json.Marshal(words))
+		if _, err := in.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			Code int
+			Out  string
+		}
+		if err := answers.Decode(&answer); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		return answer.Out, answer.Code == 0
 	}
 }

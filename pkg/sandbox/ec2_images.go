@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"time"
 )
 
@@ -17,6 +18,10 @@ type image struct {
 	Created      time.Time         `json:"created"`
 	Tags         map[string]string `json:"tags,omitempty"`
 	Gone         bool              `json:"gone,omitempty"`
+	Ready        time.Time         `json:"ready,omitzero"` // pending before
+	Snapshot     string            `json:"snapshot,omitempty"`
+	Size         int               `json:"size,omitempty"`  // GiB of the root volume
+	Owner        string            `json:"owner,omitempty"` // "" for the account itself
 }
 
 var imagePattern = regexp.MustCompile(`^ami-[0-9a-f]{8}([0-9a-f]{9})?$`)
@@ -27,6 +32,9 @@ func (c *call) image(id string) *image {
 		if m.Gone {
 			return nil
 		}
+		return m
+	}
+	if m := c.publicImage(); m != nil && m.ID == id {
 		return m
 	}
 	if c.account.Bare || !isStockedAMI(id) {
@@ -63,6 +71,22 @@ type imageOut struct {
 	Created      string   `xml:"creationDate"`
 	ENA          bool     `xml:"enaSupport"`
 	Tags         []ec2Tag `xml:"tagSet>item"`
+
+	Devices []deviceOut `xml:"blockDeviceMapping>item"`
+}
+
+type deviceOut struct {
+	Name     string `xml:"deviceName"`
+	Snapshot string `xml:"ebs>snapshotId"`
+	Size     int    `xml:"ebs>volumeSize"`
+	Type     string `xml:"ebs>volumeType"`
+}
+
+func (m *image) devices() []deviceOut {
+	if m.Snapshot == "" {
+		return nil
+	}
+	return []deviceOut{{m.RootDevice, m.Snapshot, m.Size, "gp3"}}
 }
 
 func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
@@ -88,7 +112,7 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 		if err != nil {
 			return nil, err
 		}
-		mine := len(owners) == 0 || slices.Contains(owners, "self") || slices.Contains(owners, c.account.ID)
+		mine := len(owners) == 0 || m.Owner == "" && slices.Contains(owners, "self") || slices.Contains(owners, m.owner(c))
 		if ok && mine {
 			all = append(all, m.out(c))
 		}
@@ -102,6 +126,9 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 func (c *call) imagesAsked(ids []string) ([]*image, error) {
 	if len(ids) == 0 {
 		ids = slices.DeleteFunc(sortedKeys(c.region.Images), func(id string) bool { return !c.imageExists(id) })
+		if m := c.publicImage(); m != nil {
+			ids = append(ids, m.ID)
+		}
 	}
 	sort.Strings(ids)
 	var out []*image
@@ -118,21 +145,47 @@ func (c *call) imagesAsked(ids []string) ([]*image, error) {
 	return out, nil
 }
 
+func (m *image) state(now time.Time) string {
+	if now.Before(m.Ready) {
+		return "pending"
+	}
+	return "available"
+}
+
+func (m *image) owner(c *call) string {
+	if m.Owner != "" {
+		return m.Owner
+	}
+	return c.account.ID
+}
+
+// publicImage is the image that fleets are built from, in a stocked account:
+// Canonical's Ubuntu 22.04 (facts: contracts, AMI builds).
+func (c *call) publicImage() *image {
+	if c.account.Bare {
+		return nil
+	}
+	return &image{
+		ID: "ami-" + hexOf("ubuntu jammy", c.region.Name)[:17], Name: "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-20251015", Architecture: "x86_64", RootDevice: "/dev/sda1",
+		Describe: "Canonical, Ubuntu, 22.04 LTS, amd64 jammy image", Created: time.Date(2025, 10, 15, 0, 0, 0, 0, time.UTC), Owner: "099720109477", Snapshot: "snap-" + hexOf("ubuntu jammy snapshot")[:17], Size: 8,
+	}
+}
+
 func (m *image) filterValues(c *call) func(string) ([]string, bool) {
 	return func(name string) ([]string, bool) {
 		if have, ok := tagFilter(m.Tags, name); ok {
 			return have, true
 		}
 		return lookup(map[string]string{
-			"image-id": m.ID, "name": m.Name, "state": "available", "architecture": m.Architecture, "owner-id": c.account.ID,
-			"root-device-type": "ebs", "virtualization-type": "hvm", "image-type": "machine", "is-public": "false", "description": m.Describe,
+			"image-id": m.ID, "name": m.Name, "state": m.state(c.now), "architecture": m.Architecture, "owner-id": m.owner(c),
+			"root-device-type": "ebs", "virtualization-type": "hvm", "image-type": "machine", "is-public": strconv.FormatBool(m.Owner != ""), "description": m.Describe,
 		}, name)
 	}
 }
 
 func (m *image) out(c *call) imageOut {
 	return imageOut{
-		ID: m.ID, Location: c.account.ID + "/" + m.Name, State: "available", Owner: c.account.ID, Architecture: m.Architecture,
+		ID: m.ID, Location: c.account.ID + "/" + m.Name, State: m.state(c.now), Owner: m.owner(c), Public: m.Owner != "", Devices: m.devices(), Architecture: m.Architecture,
 		Type: "machine", Name: m.Name, Describe: m.Describe, Root: m.RootDevice, RootType: "ebs", Virtual: "hvm", Hypervisor: "xen",
 		Created: ec2Time(m.Created), ENA: true, Tags: ec2Tags(m.Tags),
 	}
@@ -147,14 +200,26 @@ func registerImage(c *call, in *ec2Request) (*registerImageOut, error) {
 	if name == "" {
 		return nil, fail("MissingParameter", "The request must contain the parameter name")
 	}
-	for _, id := range sortedKeys(c.region.Images) {
-		if m := c.image(id); m != nil && m.Name == name {
-			return nil, fail("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, id)
-		}
+	if err := c.imageNameFree(name); err != nil {
+		return nil, err
 	}
+	form, err := in.form.plain(true)
+	if err != nil {
+		return nil, err
+	}
+	tree, _ := form.(map[string]any)
 	m := &image{
 		ID: "ami-" + c.account.draw("image")[:17], Name: name, Describe: in.text("Description"), Architecture: in.text("Architecture"),
-		RootDevice: in.text("RootDeviceName"), Created: c.now,
+		RootDevice: in.text("RootDeviceName"), Created: c.now, Tags: props{"Tags": taggedAs(tree, "image")}.tags("Tags"),
+	}
+	for _, d := range props(tree).list("BlockDeviceMapping") {
+		id := d.sub("Ebs").text("SnapshotId")
+		if id != "" && c.region.Snapshots[id] == nil {
+			return nil, fail("InvalidSnapshot.NotFound", "The snapshot '%.80s' does not exist.", id)
+		}
+		if id != "" {
+			m.Snapshot, m.Size = id, c.region.Snapshots[id].Size
+		}
 	}
 	if m.Architecture == "" {
 		m.Architecture = "x86_64"

@@ -1,14 +1,23 @@
 package sandbox
 
-import "reconcile/pkg/sandbox/stackengine"
+import (
+	"strconv"
+	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
+)
 
 // The network is what stacks made of it: these operations show the engine's
 // own list, read-only. A VPC that nobody made does not exist.
 
-// networkItem is a resource of the engine's, with its properties.
+// networkItem is a thing of the account with its live properties.
 type networkItem struct {
-	id    string
-	props props
+	id         string
+	props      props
+	attributes map[string]string
+	stackTags  map[string]string
+	created    time.Time
+	item       *stackengine.Item // nil for what was made by hand
 }
 
 // item is what a stack made of a type, or left behind; nil when there is none.
@@ -21,30 +30,16 @@ func (c *call) item(typeName, id string) *stackengine.Item {
 
 // itemProps are an item's properties: live ones where they differ from the
 // stack's, else what its stack deployed.
-func (c *call) itemProps(item *stackengine.Item) props {
+func (c *call) itemProps(item *stackengine.Item) props { return itemProps(c.region, item) }
+
+func itemProps(r *region, item *stackengine.Item) props {
 	if len(item.Properties) > 0 {
 		return decodeProps(item.Properties)
 	}
-	if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
+	if s := r.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
 		return decodeProps(s.Resources[item.LogicalID].Properties)
 	}
 	return props{}
-}
-
-// items lists what stacks made of a type, by id.
-func (c *call) items(typeName string) []networkItem {
-	var out []networkItem
-	if c.region.Stacks == nil {
-		return nil
-	}
-	for _, key := range sortedKeys(c.region.Stacks.Items) {
-		item := c.region.Stacks.Items[key]
-		if item.Type != typeName {
-			continue
-		}
-		out = append(out, networkItem{item.PhysicalID, c.itemProps(item)})
-	}
-	return out
 }
 
 // itemsAsked applies the ids of a request.
@@ -116,9 +111,9 @@ func describeVPCs(c *call, in *ec2Request) (*vpcsOut, error) {
 		return nil, err
 	}
 	list, next, err := shown(in, items, func(i networkItem) map[string]string {
-		return map[string]string{"vpc-id": i.id, "cidr": i.props.text("CidrBlock"), "state": "available", "is-default": "false", "isDefault": "false", "owner-id": c.account.ID}
+		return map[string]string{"vpc-id": i.id, "cidr": i.props.text("CidrBlock"), "state": "available", "is-default": strconv.FormatBool(i.props.flag("IsDefault")), "isDefault": strconv.FormatBool(i.props.flag("IsDefault")), "owner-id": c.account.ID}
 	}, func(i networkItem) vpcOut {
-		return vpcOut{ID: i.id, Owner: c.account.ID, State: "available", CIDR: i.props.text("CidrBlock"), Tenancy: "default", Tags: ec2Tags(i.props.tags("Tags"))}
+		return vpcOut{ID: i.id, Owner: c.account.ID, State: "available", CIDR: i.props.text("CidrBlock"), Tenancy: "default", Default: i.props.flag("IsDefault"), Tags: ec2Tags(i.props.tags("Tags"))}
 	}, func(v vpcOut) string { return v.ID })
 	return &vpcsOut{VPCs: list, Next: next}, err
 }
@@ -138,6 +133,7 @@ type subnetOut struct {
 	Zone   string   `xml:"availabilityZone"`
 	Public bool     `xml:"mapPublicIpOnLaunch"`
 	Free   int      `xml:"availableIpAddressCount"`
+	Usual  bool     `xml:"defaultForAz"`
 	Tags   []ec2Tag `xml:"tagSet>item"`
 }
 
@@ -147,41 +143,12 @@ func describeSubnets(c *call, in *ec2Request) (*subnetsOut, error) {
 		return nil, err
 	}
 	list, next, err := shown(in, items, func(i networkItem) map[string]string {
-		return map[string]string{"subnet-id": i.id, "vpc-id": i.props.text("VpcId"), "availability-zone": i.props.text("AvailabilityZone"), "cidr-block": i.props.text("CidrBlock"), "state": "available", "default-for-az": "false"}
+		return map[string]string{"subnet-id": i.id, "vpc-id": i.props.text("VpcId"), "availability-zone": i.props.text("AvailabilityZone"), "cidr-block": i.props.text("CidrBlock"), "state": "available", "default-for-az": strconv.FormatBool(i.props.flag("DefaultForAz")), "map-public-ip-on-launch": strconv.FormatBool(i.props.flag("MapPublicIpOnLaunch"))}
 	}, func(i networkItem) subnetOut {
 		return subnetOut{
 			ID: i.id, ARN: c.arn("ec2", "subnet/"+i.id), VPC: i.props.text("VpcId"), Owner: c.account.ID, State: "available", CIDR: i.props.text("CidrBlock"),
-			Zone: i.props.text("AvailabilityZone"), Public: i.props.flag("MapPublicIpOnLaunch"), Free: 251, Tags: ec2Tags(i.props.tags("Tags")),
+			Zone: i.props.text("AvailabilityZone"), Public: i.props.flag("MapPublicIpOnLaunch"), Free: 251, Usual: i.props.flag("DefaultForAz"), Tags: ec2Tags(i.props.tags("Tags")),
 		}
 	}, func(s subnetOut) string { return s.ID })
 	return &subnetsOut{Subnets: list, Next: next}, err
-}
-
-type groupsOut struct {
-	Groups []groupOut `xml:"securityGroupInfo>item"`
-	Next   string     `xml:"nextToken,omitempty"`
-}
-
-type groupOut struct {
-	ID       string   `xml:"groupId"`
-	Name     string   `xml:"groupName"`
-	Describe string   `xml:"groupDescription"`
-	VPC      string   `xml:"vpcId"`
-	Owner    string   `xml:"ownerId"`
-	Tags     []ec2Tag `xml:"tagSet>item"`
-}
-
-func describeSecurityGroups(c *call, in *ec2Request) (*groupsOut, error) {
-	items, err := c.itemsAsked(in, "AWS::EC2::SecurityGroup", "GroupId", "InvalidGroup.NotFound", "The security group '%.80s' does not exist")
-	if err != nil {
-		return nil, err
-	}
-	list, next, err := shown(in, items, func(i networkItem) map[string]string {
-		return map[string]string{"group-id": i.id, "vpc-id": i.props.text("VpcId"), "group-name": i.props.text("GroupName"), "description": i.props.text("GroupDescription")}
-	}, func(i networkItem) groupOut {
-		return groupOut{
-			ID: i.id, Name: i.props.text("GroupName"), Describe: i.props.text("GroupDescription"), VPC: i.props.text("VpcId"), Owner: c.account.ID, Tags: ec2Tags(i.props.tags("Tags")),
-		}
-	}, func(g groupOut) string { return g.ID })
-	return &groupsOut{Groups: list, Next: next}, err
 }

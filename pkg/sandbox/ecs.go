@@ -11,6 +11,12 @@ import (
 
 func ecsOperations() map[string]operation {
 	return map[string]operation{
+		"DescribeTaskDefinition": docReads(describeTaskDefinition),
+		"DescribeTasks":          docReads(describeTasks),
+		"ListTasks":              docReads(listTasks),
+		"RunTask":                docWrites(runTask),
+		"StopTask":               docWrites(stopTask),
+
 		"DescribeClusters": reads(describeClusters),
 		"DescribeServices": reads(describeServices),
 		"ListClusters":     reads(listClusters),

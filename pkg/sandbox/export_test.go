@@ -34,3 +34,9 @@ func Operations() []string {
 	sort.Strings(out)
 	return out
 }
+
+// SpeaksForms tells whether a service's requests are forms.
+func SpeaksForms(service string) bool {
+	p := services()[service].protocol
+	return p == protocolQuery || p == protocolEC2
+}

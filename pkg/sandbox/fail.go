@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // Fail is an error as AWS answers it: a code and a text on the wire.
@@ -16,6 +17,8 @@ type Fail struct {
 	Message string
 	Status  int // HTTP status; 0 means 400, or 500 for a fault of the server
 	Server  bool
+
+	header http.Header // goes with it; nil for none
 }
 
 func (f *Fail) Error() string { return f.Code + ": " + f.Message }
@@ -52,6 +55,14 @@ func asFail(err error) *Fail {
 	return &Fail{Code: "InternalFailure", Message: "sandbox: " + err.Error(), Server: true}
 }
 
+// side says whose fault it is, as XML answers do.
+func (f *Fail) side() string {
+	if f.ErrorFault() == smithy.FaultServer {
+		return "Receiver"
+	}
+	return "Sender"
+}
+
 func (f *Fail) status() int {
 	switch {
 	case f.Status != 0:
@@ -71,7 +82,9 @@ func (f *Fail) body(p protocol, namespace, requestID string) []byte {
 		return e.String()
 	}
 	switch p {
-	case protocolJSON:
+	case protocolCBOR:
+		return cbor.Encode(cbor.Map{"__type": cbor.String(f.Code), "message": cbor.String(f.Message)})
+	case protocolJSON, protocolREST:
 		// Two plain strings always marshal.
 		b, _ := json.Marshal(map[string]string{"__type": f.Code, "message": f.Message})
 		return b
@@ -82,12 +95,8 @@ func (f *Fail) body(p protocol, namespace, requestID string) []byte {
 		fmt.Fprintf(&w, "<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId></Error>\n",
 			text(f.Code), text(f.Message), requestID)
 	default:
-		side := "Sender"
-		if f.ErrorFault() == smithy.FaultServer {
-			side = "Receiver"
-		}
 		fmt.Fprintf(&w, "<ErrorResponse xmlns=%q><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>\n",
-			namespace, side, text(f.Code), text(f.Message), requestID)
+			namespace, f.side(), text(f.Code), text(f.Message), requestID)
 	}
 	return w.Bytes()
 }

@@ -41,6 +41,9 @@ type adminChange struct {
 	Saw      []int              `json:"saw,omitempty"`      // rules that a call matched
 	Resource *stackengine.Fault `json:"resource,omitempty"` // added to Region's stacks
 	Clear    bool               `json:"clear,omitempty"`
+	Agent    *agentChange       `json:"agent,omitempty"`
+	TaskEnd  *TaskEnd           `json:"taskEnd,omitempty"`
+	Quota    *QuotaChange       `json:"quota,omitempty"`
 }
 
 // AddFault makes matching calls go wrong, from now on and in every process
@@ -112,6 +115,20 @@ func (s *Sandbox) applyAdmin(req request) error {
 	if change.Resource != nil {
 		r, _ := s.regionFor(req.region(s.account), true)
 		r.Stacks.Faults = append(r.Stacks.Faults, *change.Resource)
+	}
+	if change.Agent != nil || change.TaskEnd != nil || change.Quota != nil {
+		r, engine := s.regionFor(req.region(s.account), true)
+		c := &call{ctx: context.Background(), now: s.clock, account: s.account, region: r, engine: engine, sandbox: s}
+		if change.TaskEnd != nil {
+			r.TaskEnds = append(r.TaskEnds, *change.TaskEnd)
+			return nil
+		}
+		if q := change.Quota; q != nil {
+			makeMap(&r.Quotas)
+			r.Quotas[q.Service+"/"+q.Code] = q.Value
+			return nil
+		}
+		return c.setAgent(*change.Agent)
 	}
 	for _, i := range change.Saw {
 		if i >= 0 && i < len(s.account.Faults) {

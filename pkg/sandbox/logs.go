@@ -20,6 +20,13 @@ func logsOperations() map[string]operation {
 		"TagResource":           writes(tagLogGroup),
 		"UntagResource":         writes(untagLogGroup),
 
+		"CreateLogStream":    docWrites(createLogStream),
+		"DeleteLogStream":    docWrites(deleteLogStream),
+		"DescribeLogStreams": docReads(describeLogStreams),
+		"PutLogEvents":       docWrites(putLogEvents),
+		"GetLogEvents":       docReads(getLogEvents),
+		"FilterLogEvents":    docReads(filterLogEvents),
+
 		"DescribeLogGroups":   reads(describeLogGroups),
 		"ListTagsForResource": reads(listLogGroupTags),
 	}
@@ -34,6 +41,8 @@ type logGroup struct {
 	KeyID     string            `json:"key,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
 	Stack     string            `json:"stack,omitempty"` // ARN of the stack that made it
+
+	Streams map[string]*logStream `json:"streams,omitempty"`
 }
 
 var logGroupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)

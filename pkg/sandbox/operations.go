@@ -64,6 +64,11 @@ type service struct {
 	namespace  string // of XML answers
 	throttle   string // the code of a throttled call
 	operations map[string]operation
+	// many tells that a client may also speak rpc-v2-cbor or awsJson.
+	many bool
+	// rest finds the operation of a rest-json request; its body becomes JSON
+	// with the members of path and query in it.
+	rest func(r *http.Request, req request) (request, protocol, *Fail)
 }
 
 // throttled is the answer to one call too many.
@@ -78,7 +83,7 @@ func (v *service) throttled() *Fault {
 // unknown is the answer to an operation that the sandbox does not have.
 func (v *service) unknown(op string) *Fail {
 	switch v.protocol {
-	case protocolJSON:
+	case protocolJSON, protocolREST:
 		return &Fail{Code: "UnknownOperationException", Message: "the sandbox has no operation " + op}
 	case protocolEC2:
 		return &Fail{Code: "InvalidAction", Message: fmt.Sprintf("The action %s is not valid for this web service.", op)}
@@ -89,17 +94,30 @@ func (v *service) unknown(op string) *Fail {
 // services lists what the sandbox serves, by the name in a signature's scope.
 func services() map[string]*service {
 	return map[string]*service{
-		"acm":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: acmOperations()},
-		"autoscaling":    {protocol: protocolQuery, namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/", throttle: "Throttling", operations: autoscalingOperations()},
-		"cloudformation": {protocol: protocolQuery, namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/", throttle: "Throttling", operations: cloudformationOperations()},
-		"ec2":            {protocol: protocolEC2, throttle: "RequestLimitExceeded", operations: ec2Operations()},
-		"ecr":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: ecrOperations()},
-		"ecs":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: ecsOperations()},
-		"logs":           {protocol: protocolJSON, throttle: "ThrottlingException", operations: logsOperations()},
-		"s3":             {protocol: protocolS3, throttle: "SlowDown"},
-		"secretsmanager": {protocol: protocolJSON, throttle: "ThrottlingException", operations: secretOperations()},
-		"ssm":            {protocol: protocolJSON, throttle: "ThrottlingException", operations: ssmOperations()},
-		"sts":            {protocol: protocolQuery, namespace: "https://sts.amazonaws.com/doc/2011-06-15/", throttle: "Throttling", operations: stsOperations()},
+		"acm":                     {protocol: protocolJSON, throttle: "ThrottlingException", operations: acmOperations()},
+		"autoscaling":             {protocol: protocolQuery, namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/", throttle: "Throttling", operations: autoscalingOperations()},
+		"cloudformation":          {protocol: protocolQuery, namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/", throttle: "Throttling", operations: cloudformationOperations()},
+		"ec2":                     {protocol: protocolEC2, throttle: "RequestLimitExceeded", operations: ec2Operations()},
+		"application-autoscaling": {protocol: protocolJSON, throttle: "ThrottlingException", operations: scalingOperations()},
+		"elasticache":             {protocol: protocolQuery, namespace: "http://elasticache.amazonaws.com/doc/2015-02-02/", throttle: "Throttling", operations: cacheOperations()},
+		"elasticloadbalancing":    {protocol: protocolQuery, namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", throttle: "Throttling", operations: balancerOperations()},
+		"iam":                     {protocol: protocolQuery, namespace: "https://iam.amazonaws.com/doc/2010-05-08/", throttle: "Throttling", operations: iamOperations()},
+		"monitoring":              {protocol: protocolQuery, namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", throttle: "Throttling", operations: metricOperations(), many: true},
+		"budgets":                 {protocol: protocolJSON, throttle: "ThrottlingException", operations: budgetOperations()},
+		"cloudcontrolapi":         {protocol: protocolJSON, throttle: "ThrottlingException", operations: cloudControlOperations()},
+		"lambda":                  {protocol: protocolREST, throttle: "TooManyRequestsException", operations: lambdaOperations(), rest: lambdaRoute},
+		"pricing":                 {protocol: protocolJSON, throttle: "ThrottlingException", operations: pricingOperations()},
+		"servicequotas":           {protocol: protocolJSON, throttle: "TooManyRequestsException", operations: quotaOperations()},
+		"sns":                     {protocol: protocolQuery, namespace: "http://sns.amazonaws.com/doc/2010-03-31/", throttle: "Throttling", operations: topicOperations()},
+		"sqs":                     {protocol: protocolJSON, throttle: "ThrottlingException", operations: queueOperations()},
+		"rds":                     {protocol: protocolQuery, namespace: "http://rds.amazonaws.com/doc/2014-10-31/", throttle: "Throttling", operations: databaseOperations()},
+		"ecr":                     {protocol: protocolJSON, throttle: "ThrottlingException", operations: ecrOperations()},
+		"ecs":                     {protocol: protocolJSON, throttle: "ThrottlingException", operations: ecsOperations()},
+		"logs":                    {protocol: protocolJSON, throttle: "ThrottlingException", operations: logsOperations()},
+		"s3":                      {protocol: protocolS3, throttle: "SlowDown"},
+		"secretsmanager":          {protocol: protocolJSON, throttle: "ThrottlingException", operations: secretOperations()},
+		"ssm":                     {protocol: protocolJSON, throttle: "ThrottlingException", operations: ssmOperations()},
+		"sts":                     {protocol: protocolQuery, namespace: "https://sts.amazonaws.com/doc/2011-06-15/", throttle: "Throttling", operations: stsOperations()},
 	}
 }
 

@@ -14,6 +14,8 @@ const (
 	protocolJSON
 	protocolEC2
 	protocolS3
+	protocolCBOR // rpc-v2-cbor, which CloudWatch's clients prefer
+	protocolREST // rest-json: Lambda
 )
 
 // request is an HTTP request, understood as far as routing needs. It is what
@@ -33,6 +35,7 @@ type s3Request struct {
 	URI    string            `json:"u"` // path style, with query
 	Header map[string]string `json:"h,omitempty"`
 	Body   []byte            `json:"b,omitempty"`
+	Blob   *spooled          `json:"blob,omitempty"` // the body of an upload
 }
 
 // scope is the part of a SigV4 signature that names where a request goes.
@@ -75,13 +78,28 @@ func route(r *http.Request, body []byte, known map[string]*service) (request, pr
 		return request{}, guess, &Fail{Code: "UnknownService", Message: "the sandbox has no service " + sc.service, Status: http.StatusNotImplemented}
 	}
 	req := request{Service: sc.service, Region: sc.region, Body: string(body)}
-	if svc.protocol == protocolJSON {
+	if svc.rest != nil {
+		return svc.rest(r, req)
+	}
+	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" && svc.many {
+		_, op, found := strings.Cut(r.URL.Path, "/operation/")
+		text, refused := cborJSON(body)
+		if !found && refused == nil {
+			refused = &Fail{Code: "UnknownOperationException", Message: "the path names no operation"}
+		}
+		req.Operation, req.Body = op, text
+		return req, protocolCBOR, refused
+	}
+	if svc.protocol == protocolJSON || svc.many && r.Header.Get("X-Amz-Target") != "" {
 		_, op, found := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		if !found {
-			return req, svc.protocol, &Fail{Code: "UnknownOperationException", Message: "the X-Amz-Target header is missing"}
+			return req, protocolJSON, &Fail{Code: "UnknownOperationException", Message: "the X-Amz-Target header is missing"}
 		}
 		req.Operation = op
-		return req, svc.protocol, nil
+		if svc.many && strings.TrimSpace(req.Body) == "" {
+			req.Body = "{}"
+		}
+		return req, protocolJSON, nil
 	}
 	form, err := url.ParseQuery(req.Body)
 	if err != nil {

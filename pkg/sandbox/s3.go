@@ -27,7 +27,8 @@ import (
 var s3Headers = []string{
 	"Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", "Content-Md5", "Range",
 	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-	"X-Amz-Copy-Source", "X-Amz-Metadata-Directive", "X-Amz-Expected-Bucket-Owner", "X-Amz-Storage-Class", "X-Amz-Tagging",
+	"X-Amz-Copy-Source", "X-Amz-Copy-Source-Range", "X-Amz-Copy-Source-If-Match", "X-Amz-Copy-Source-If-None-Match", "X-Amz-Metadata-Directive",
+	"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type", "X-Amz-Checksum-Mode", "X-Amz-Object-Attributes", "X-Amz-Expected-Bucket-Owner", "X-Amz-Storage-Class", "X-Amz-Tagging",
 	"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
 	"X-Amz-Checksum-Crc32", "X-Amz-Checksum-Crc32c", "X-Amz-Checksum-Sha1", "X-Amz-Checksum-Sha256", "X-Amz-Checksum-Crc64nvme",
 }
@@ -35,6 +36,7 @@ var s3Headers = []string{
 // s3Queries are the query parameters of the operations that are served.
 // Another one, such as policy or tagging, asks for an operation that is not.
 var s3Queries = []string{
+	"attributes", "cors", "encryption", "lifecycle", "logging", "ownershipControls", "policy", "publicAccessBlock",
 	"continuation-token", "delete", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "location", "marker",
 	"max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "start-after", "tagging", "upload-id-marker", "uploadId",
 	"uploads", "version-id-marker", "versionId", "versioning", "versions", "x-id", "max-buckets", "bucket-region",
@@ -59,7 +61,7 @@ func s3Route(r *http.Request, body []byte) (*s3Request, *Fail) {
 		req.URI += "?" + query.Encode()
 	}
 	for _, name := range s3Headers {
-		if v := r.Header.Get(name); v != "" {
+		if v := strings.Join(r.Header.Values(name), ","); v != "" {
 			req.Header[name] = v
 		}
 	}
@@ -68,7 +70,7 @@ func s3Route(r *http.Request, body []byte) (*s3Request, *Fail) {
 			req.Header[name] = r.Header.Get(name)
 		}
 	}
-	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") && !isUpload(r) {
 		if err := req.unchunk(); err != nil {
 			return nil, err
 		}
@@ -148,7 +150,7 @@ func (q *s3Request) unchunk() *Fail {
 
 // verify holds the body against the checksum that came with it.
 func (q *s3Request) verify() *Fail {
-	if q.Method != http.MethodPut {
+	if q.Method != http.MethodPut || len(q.Body) == 0 {
 		return nil
 	}
 	for name, sum := range map[string]func() hash.Hash{
@@ -185,13 +187,22 @@ func (q *s3Request) target() (bucket, key string, query url.Values) {
 func (q *s3Request) operation() string {
 	bucket, key, query := q.target()
 	has := func(name string) bool { return query.Has(name) }
+	if s := settingOf(q); s != nil {
+		return map[string]string{"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[q.Method] + s.name
+	}
 	switch {
+	case has("attributes"):
+		return "GetObjectAttributes"
+	case has("uploadId") && q.Method == http.MethodPut && q.Header["X-Amz-Copy-Source"] != "":
+		return "UploadPartCopy"
 	case has("uploadId"):
 		return map[string]string{"GET": "ListParts", "PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}[q.Method]
 	case has("uploads"):
 		return map[string]string{"GET": "ListMultipartUploads", "POST": "CreateMultipartUpload"}[q.Method]
 	case has("versioning"):
 		return map[string]string{"GET": "GetBucketVersioning", "PUT": "PutBucketVersioning"}[q.Method]
+	case has("tagging") && key != "":
+		return map[string]string{"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"}[q.Method]
 	case has("tagging"):
 		return map[string]string{"GET": "GetBucketTagging", "PUT": "PutBucketTagging", "DELETE": "DeleteBucketTagging"}[q.Method]
 	case has("versions"):
@@ -215,7 +226,7 @@ func (q *s3Request) operation() string {
 // serveS3 answers a request.
 func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
 	bucket, key, query := q.target()
-	if refused := s.checkS3(c, q, bucket, key); refused != nil {
+	if refused := s.checkS3(c, q); refused != nil {
 		return s.refuse(refused, protocolS3, nil, uuid(hexOf("s3", q.URI)))
 	}
 	if b := c.account.Buckets[bucket]; b != nil && key == "" && q.Method == http.MethodPut && q.operation() == "CreateBucket" {
@@ -224,8 +235,19 @@ func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
 		}
 		return s.refuse(s3Fail("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it."), protocolS3, nil, uuid(hexOf("s3", q.URI)))
 	}
-	if query.Has("tagging") {
-		return s.serveBucketTags(c, q, bucket, key)
+	if query.Has("tagging") && key == "" {
+		return s.serveBucketTags(c, q, bucket)
+	}
+	if own := s.ownS3(q, key, query); own != nil {
+		at := &s3Call{call: c, q: q, query: query, bucket: c.account.Buckets[bucket], key: key}
+		if at.bucket == nil {
+			return s.refuse(s3Fail("NoSuchBucket", 404, "The specified bucket does not exist"), protocolS3, nil, uuid(hexOf("s3", q.URI)))
+		}
+		a, refused := own(at)
+		if refused != nil {
+			return s.refuse(refused, protocolS3, nil, uuid(hexOf("s3", q.URI)))
+		}
+		return a
 	}
 	r, err := http.NewRequestWithContext(c.ctx, q.Method, "http://s3"+q.URI, bytes.NewReader(q.Body))
 	if err != nil {
@@ -240,45 +262,35 @@ func (s *Sandbox) serveS3(c *call, q *s3Request) *answer {
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	s.s3.ServeHTTP(w, r)
 	if b := c.account.Buckets[bucket]; b != nil {
-		s.finishS3(b, key, query.Get("versionId"), w)
+		w.header.Set("X-Amz-Bucket-Region", b.Region)
 	}
 	return &answer{status: w.status, header: w.header, body: w.body.Bytes()}
 }
 
-// finishS3 writes the headers that gofakes3 does not.
-func (s *Sandbox) finishS3(b *bucket, key, version string, w *recorder) {
+// ownS3 finds the handler of an operation that gofakes3 does not serve.
+func (s *Sandbox) ownS3(q *s3Request, key string, query url.Values) func(*s3Call) (*answer, *Fail) {
+	if set := settingOf(q); set != nil && key == "" {
+		return func(c *s3Call) (*answer, *Fail) { return c.serveSetting(set) }
+	}
+	if query.Has("uploads") && q.Method == http.MethodGet {
+		return (*s3Call).listUploads
+	}
 	if key == "" {
-		w.header.Set("X-Amz-Bucket-Region", b.Region)
-		return
-	}
-	o := b.current(key)
-	if version != "" {
-		if _, v, err := (&s3Backend{s}).version(b.Name, key, gofakes3.VersionID(version)); err == nil {
-			o = v
-		}
-	}
-	if o != nil && o.Parts > 0 && w.header.Get("ETag") != "" {
-		w.header.Set("ETag", o.etag())
-	}
-}
-
-// checkS3 refuses what gofakes3 does not look at: the wrong owner, and the
-// condition of a delete or a read.
-func (s *Sandbox) checkS3(c *call, q *s3Request, bucket, key string) *Fail {
-	if owner := q.Header["X-Amz-Expected-Bucket-Owner"]; owner != "" && owner != c.account.ID {
-		return s3Fail("AccessDenied", 403, "Access Denied")
-	}
-	match := q.Header["If-Match"]
-	b := c.account.Buckets[bucket]
-	if key == "" || match == "" || b == nil || q.Method == http.MethodPut {
-		return nil // gofakes3 says what is wrong, or nothing is
-	}
-	o := b.current(key)
-	if o == nil && q.Method != http.MethodDelete {
 		return nil
 	}
-	if o == nil || !o.tagged(match) {
-		return s3Fail("PreconditionFailed", 412, preconditionText)
+	return map[string]func(*s3Call) (*answer, *Fail){
+		"PutObject": (*s3Call).putObject, "GetObject": (*s3Call).getObject, "HeadObject": (*s3Call).getObject, "DeleteObject": (*s3Call).deleteObject,
+		"CopyObject": (*s3Call).copyObject, "GetObjectAttributes": (*s3Call).getObjectAttributes, "CreateMultipartUpload": (*s3Call).createUpload,
+		"UploadPart": (*s3Call).uploadPart, "UploadPartCopy": (*s3Call).uploadPart, "CompleteMultipartUpload": (*s3Call).completeUpload,
+		"AbortMultipartUpload": (*s3Call).abortUpload, "ListParts": (*s3Call).listParts,
+		"GetObjectTagging": (*s3Call).objectTags, "PutObjectTagging": (*s3Call).objectTags, "DeleteObjectTagging": (*s3Call).objectTags,
+	}[q.operation()]
+}
+
+// checkS3 refuses the wrong owner.
+func (s *Sandbox) checkS3(c *call, q *s3Request) *Fail {
+	if owner := q.Header["X-Amz-Expected-Bucket-Owner"]; owner != "" && owner != c.account.ID {
+		return s3Fail("AccessDenied", 403, "Access Denied")
 	}
 	return nil
 }

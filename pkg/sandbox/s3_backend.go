@@ -1,11 +1,7 @@
 package sandbox
 
 import (
-	"bytes"
-	"crypto/md5"
-	"encoding/hex"
 	"io"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -24,17 +20,56 @@ type bucket struct {
 	Objects    map[string][]*s3Object `json:"objects,omitempty"`
 	Uploads    map[string]*upload     `json:"uploads,omitempty"` // by upload id
 	Tags       map[string]string      `json:"tags,omitempty"`
-	Stack      string                 `json:"stack,omitempty"` // ARN of the stack that made it
+	Settings   map[string]string      `json:"settings,omitempty"` // put by hand, by query name; "" was deleted
+	Stack      string                 `json:"stack,omitempty"`    // ARN of the stack that made it
 }
 
 type s3Object struct {
 	ID       string            `json:"id,omitempty"`
-	Body     []byte            `json:"body,omitempty"`
+	Body     []byte            `json:"body,omitempty"` // of state files from before there were chunks
+	Chunks   []chunk           `json:"chunks,omitempty"`
 	Meta     map[string]string `json:"meta,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
 	Hash     string            `json:"md5,omitempty"`
+	Sums     map[string]string `json:"sums,omitempty"` // checksums by algorithm, in base64
+	SumType  string            `json:"sumType,omitempty"`
 	Modified time.Time         `json:"modified"`
 	Parts    int               `json:"parts,omitempty"` // of a multipart upload
+	PartSums []partSum         `json:"partSums,omitempty"`
 	Marker   bool              `json:"deleteMarker,omitempty"`
+}
+
+type partSum struct {
+	Size int64             `json:"n"`
+	Sums map[string]string `json:"sums,omitempty"`
+}
+
+// chunks are where the bytes are.
+func (o *s3Object) chunks() []chunk {
+	if len(o.Body) > 0 {
+		return []chunk{{Body: o.Body, Size: int64(len(o.Body))}}
+	}
+	return o.Chunks
+}
+
+func (o *s3Object) size() int64 {
+	n := int64(0)
+	for _, c := range o.chunks() {
+		n += c.Size
+	}
+	return n
+}
+
+// partSizes are those of a multipart object; any other has one part.
+func (o *s3Object) partSizes() []int64 {
+	if len(o.PartSums) == 0 {
+		return []int64{o.size()}
+	}
+	var out []int64
+	for _, p := range o.PartSums {
+		out = append(out, p.Size)
+	}
+	return out
 }
 
 // current is the object of a key as a plain GET sees it; nil when there is none.
@@ -154,7 +189,7 @@ func (d *s3Backend) ListBucket(name string, prefix *gofakes3.Prefix, page gofake
 			out.AddPrefix(match.MatchedPart)
 			continue
 		}
-		out.Add(&gofakes3.Content{Key: key, LastModified: gofakes3.NewContentTime(o.Modified), ETag: o.etag(), Size: int64(len(o.Body)), StorageClass: gofakes3.StorageStandard})
+		out.Add(&gofakes3.Content{Key: key, LastModified: gofakes3.NewContentTime(o.Modified), ETag: o.etag(), Size: o.size(), StorageClass: gofakes3.StorageStandard})
 	}
 	return out, nil
 }
@@ -191,96 +226,22 @@ func (d *s3Backend) ForceDeleteBucket(name string) error {
 	return nil
 }
 
+// Objects themselves are served by s3_objects.go; gofakes3 never sees their
+// bodies. What its interface asks for beyond listings is refused.
+
 // GetObject implements gofakes3.Backend.
-func (d *s3Backend) GetObject(name, key string, rng *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return nil, err
-	}
-	o := b.current(key)
-	if o == nil {
-		return nil, gofakes3.KeyNotFound(key)
-	}
-	return b.object(key, o, rng, true)
+func (d *s3Backend) GetObject(string, string, *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
 // HeadObject implements gofakes3.Backend.
-func (d *s3Backend) HeadObject(name, key string) (*gofakes3.Object, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return nil, err
-	}
-	o := b.current(key)
-	if o == nil {
-		return nil, gofakes3.KeyNotFound(key)
-	}
-	return b.object(key, o, nil, false)
-}
-
-// object shows a version as gofakes3 wants it.
-func (b *bucket) object(key string, o *s3Object, rng *gofakes3.ObjectRangeRequest, body bool) (*gofakes3.Object, error) {
-	hash, err := hex.DecodeString(o.Hash)
-	if err != nil {
-		return nil, err
-	}
-	out := &gofakes3.Object{Name: key, Metadata: maps.Clone(o.Meta), Size: int64(len(o.Body)), Hash: hash, IsDeleteMarker: o.Marker, VersionID: gofakes3.VersionID(o.ID)}
-	if b.Versioning != "" && o.ID == "" {
-		out.VersionID = "null"
-	}
-	data := []byte{}
-	if body {
-		data = o.Body
-		if out.Range, err = rng.Range(out.Size); err != nil {
-			return nil, err
-		}
-		if out.Range != nil {
-			data = data[out.Range.Start : out.Range.Start+out.Range.Length]
-		}
-	}
-	out.Contents = io.NopCloser(bytes.NewReader(data))
-	return out, nil
+func (d *s3Backend) HeadObject(string, string) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
 // PutObject implements gofakes3.Backend.
-func (d *s3Backend) PutObject(name, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
-	var result gofakes3.PutObjectResult
-	body, err := gofakes3.ReadAll(input, size)
-	if err != nil {
-		return result, err
-	}
-	b, err := d.bucket(name)
-	if err != nil {
-		return result, err
-	}
-	if conditions != nil {
-		if err := b.check(key, conditions); err != nil {
-			return result, err
-		}
-	}
-	sum := md5.Sum(body)
-	kept := maps.Clone(meta)
-	for _, header := range []string{"X-Amz-Expected-Bucket-Owner", "X-Amz-Copy-Source", "X-Amz-Metadata-Directive", "X-Amz-Tagging"} {
-		delete(kept, header)
-	}
-	o := &s3Object{Body: body, Meta: kept, Hash: hex.EncodeToString(sum[:]), Modified: d.s.clock}
-	b.put(d.s.account, key, o)
-	result.VersionID = gofakes3.VersionID(o.ID)
-	return result, nil
-}
-
-// check is the condition of a conditional write. If-Match on an object that
-// does not exist is a 404 in S3, not a 412.
-func (b *bucket) check(key string, conditions *gofakes3.PutConditions) error {
-	o := b.current(key)
-	switch {
-	case conditions.IfNoneMatch != nil && *conditions.IfNoneMatch == "*" && o != nil:
-	case conditions.IfMatch != nil && o == nil:
-		return gofakes3.KeyNotFound(key)
-	case conditions.IfMatch != nil && !o.tagged(*conditions.IfMatch):
-	default:
-		return nil
-	}
-	return gofakes3.ErrorMessage(gofakes3.ErrPreconditionFailed, preconditionText)
+func (d *s3Backend) PutObject(string, string, map[string]string, io.Reader, int64, *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
+	return gofakes3.PutObjectResult{}, gofakes3.ErrNotImplemented
 }
 
 const preconditionText = "At least one of the pre-conditions you specified did not hold"
@@ -291,16 +252,8 @@ func (o *s3Object) tagged(match string) bool {
 }
 
 // DeleteObject implements gofakes3.Backend.
-func (d *s3Backend) DeleteObject(name, key string) (gofakes3.ObjectDeleteResult, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return gofakes3.ObjectDeleteResult{}, err
-	}
-	marker := b.remove(d.s.account, key, d.s.clock)
-	if marker == nil {
-		return gofakes3.ObjectDeleteResult{}, nil
-	}
-	return gofakes3.ObjectDeleteResult{IsDeleteMarker: true, VersionID: gofakes3.VersionID(marker.ID)}, nil
+func (d *s3Backend) DeleteObject(string, string) (gofakes3.ObjectDeleteResult, error) {
+	return gofakes3.ObjectDeleteResult{}, gofakes3.ErrNotImplemented
 }
 
 // DeleteMulti implements gofakes3.Backend.
@@ -313,23 +266,8 @@ func (d *s3Backend) DeleteMulti(name string, keys ...string) (gofakes3.MultiDele
 }
 
 // CopyObject implements gofakes3.Backend.
-func (d *s3Backend) CopyObject(fromBucket, fromKey, toBucket, toKey string, meta map[string]string) (gofakes3.CopyObjectResult, error) {
-	from, err := d.bucket(fromBucket)
-	if err != nil {
-		return gofakes3.CopyObjectResult{}, err
-	}
-	o := from.current(fromKey)
-	if o == nil {
-		return gofakes3.CopyObjectResult{}, gofakes3.KeyNotFound(fromKey)
-	}
-	kept := maps.Clone(o.Meta)
-	if strings.EqualFold(meta["X-Amz-Metadata-Directive"], "REPLACE") {
-		kept = meta
-	}
-	if _, err := d.PutObject(toBucket, toKey, kept, bytes.NewReader(o.Body), int64(len(o.Body)), nil); err != nil {
-		return gofakes3.CopyObjectResult{}, err
-	}
-	return gofakes3.CopyObjectResult{ETag: `"` + o.Hash + `"`, LastModified: gofakes3.NewContentTime(d.s.clock)}, nil
+func (d *s3Backend) CopyObject(string, string, string, string, map[string]string) (gofakes3.CopyObjectResult, error) {
+	return gofakes3.CopyObjectResult{}, gofakes3.ErrNotImplemented
 }
 
 // sortVersions orders a key's versions as listings show them, the newest first.

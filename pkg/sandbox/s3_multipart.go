@@ -1,174 +1,342 @@
 package sandbox
 
 import (
-	"bytes"
 	"crypto/md5"
 	"encoding/hex"
+	"encoding/xml"
 	"fmt"
-	"io"
-	"maps"
+	"net/http"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/johannesboyne/gofakes3"
 )
 
 // upload is a multipart upload that is not completed yet.
 type upload struct {
 	Key     string            `json:"key"`
 	Meta    map[string]string `json:"meta,omitempty"`
+	Tags    map[string]string `json:"tags,omitempty"`
 	Created time.Time         `json:"created"`
+	Sum     string            `json:"sum,omitempty"`     // algorithm; "" for S3's own choice
+	SumType string            `json:"sumType,omitempty"` // COMPOSITE or FULL_OBJECT
 	Parts   map[int]*s3Part   `json:"parts,omitempty"`
 }
 
 type s3Part struct {
-	Body     []byte    `json:"body"`
-	Hash     string    `json:"md5"`
-	Modified time.Time `json:"modified"`
+	Chunks   []chunk           `json:"chunks"`
+	Size     int64             `json:"size"`
+	Hash     string            `json:"md5"`
+	Sums     map[string]string `json:"sums,omitempty"`
+	Modified time.Time         `json:"modified"`
 }
 
-// minPart is the least size of every part but the last.
-const minPart = 5 << 20
+// Limits of S3's multipart uploads.
+const (
+	minPart  = 5 << 20 // every part but the last
+	maxParts = 10_000
+)
 
-var _ gofakes3.MultipartBackend = (*s3Backend)(nil)
-
-func (d *s3Backend) upload(name, key string, id gofakes3.UploadID) (*bucket, *upload, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	u := b.Uploads[string(id)]
-	if u == nil || u.Key != key {
-		return nil, nil, gofakes3.ErrNoSuchUpload
-	}
-	return b, u, nil
+func noUpload() *Fail {
+	return s3Fail("NoSuchUpload", 404, "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed.")
 }
 
-// CreateMultipartUpload implements gofakes3.MultipartBackend.
-func (d *s3Backend) CreateMultipartUpload(name, key string, meta map[string]string) (gofakes3.UploadID, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return "", err
+func (c *s3Call) upload() (*upload, *Fail) {
+	u := c.bucket.Uploads[c.query.Get("uploadId")]
+	if u == nil || u.Key != c.key {
+		return nil, noUpload()
 	}
-	makeMap(&b.Uploads)
-	id := d.s.account.draw("upload")
-	b.Uploads[id] = &upload{Key: key, Meta: maps.Clone(meta), Created: d.s.clock, Parts: map[int]*s3Part{}}
-	return gofakes3.UploadID(id), nil
+	return u, nil
 }
 
-// UploadPart implements gofakes3.MultipartBackend.
-func (d *s3Backend) UploadPart(name, key string, id gofakes3.UploadID, number int, size int64, input io.Reader) (string, error) {
-	body, err := gofakes3.ReadAll(input, size)
-	if err != nil {
-		return "", err
+// createUpload: what the parts' checksums become is said here.
+func (c *s3Call) createUpload() (*answer, *Fail) {
+	tags, refused := headerTags(c.q.Header["X-Amz-Tagging"])
+	if refused != nil {
+		return nil, refused
 	}
-	_, u, err := d.upload(name, key, id)
-	if err != nil {
-		return "", err
-	}
-	if number < 1 || number > 10_000 {
-		return "", gofakes3.ErrInvalidPart
-	}
-	sum := md5.Sum(body)
-	p := &s3Part{Body: body, Hash: hex.EncodeToString(sum[:]), Modified: d.s.clock}
-	makeMap(&u.Parts)
-	u.Parts[number] = p
-	return `"` + p.Hash + `"`, nil
-}
-
-// CompleteMultipartUpload implements gofakes3.MultipartBackend.
-func (d *s3Backend) CompleteMultipartUpload(name, key string, id gofakes3.UploadID, input *gofakes3.CompleteMultipartUploadRequest) (gofakes3.VersionID, string, error) {
-	b, u, err := d.upload(name, key, id)
-	if err != nil {
-		return "", "", err
-	}
-	var body bytes.Buffer
-	sums := md5.New()
-	for i, want := range input.Parts {
-		p := u.Parts[want.PartNumber]
-		switch {
-		case p == nil || strings.Trim(want.ETag, `"`) != p.Hash:
-			return "", "", gofakes3.ErrInvalidPart
-		case i > 0 && want.PartNumber <= input.Parts[i-1].PartNumber:
-			return "", "", gofakes3.ErrInvalidPartOrder
-		case i < len(input.Parts)-1 && len(p.Body) < minPart:
-			return "", "", gofakes3.ErrorMessage("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
+	u := &upload{Key: c.key, Meta: keptHeaders(c.q.Header), Tags: tags, Created: c.now, Parts: map[int]*s3Part{}}
+	h := http.Header{}
+	if name := c.q.Header["X-Amz-Checksum-Algorithm"]; name != "" {
+		u.Sum, u.SumType = algorithmOf(name), c.q.Header["X-Amz-Checksum-Type"]
+		if u.Sum == "" {
+			return nil, s3Fail("InvalidRequest", 400, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 		}
-		_, _ = body.Write(p.Body)
+		if u.SumType == "" {
+			u.SumType = "COMPOSITE"
+			if u.Sum == "Crc64nvme" {
+				u.SumType = "FULL_OBJECT"
+			}
+		}
+		if u.SumType == "FULL_OBJECT" == strings.HasPrefix(u.Sum, "Sha") || u.SumType == "COMPOSITE" && u.Sum == "Crc64nvme" {
+			return nil, s3Fail("InvalidRequest", 400, "The "+u.SumType+" checksum type cannot be used with the "+strings.ToLower(u.Sum)+" checksum algorithm.")
+		}
+		h.Set("X-Amz-Checksum-Algorithm", strings.ToUpper(u.Sum))
+		h.Set("X-Amz-Checksum-Type", u.SumType)
+	}
+	makeMap(&c.bucket.Uploads)
+	id := c.account.draw("upload")
+	c.bucket.Uploads[id] = u
+	return s3XML("InitiateMultipartUploadResult", doc{"Bucket": c.bucket.Name, "Key": c.key, "UploadId": id}, h), nil
+}
+
+func (c *s3Call) uploadPart() (*answer, *Fail) {
+	u, refused := c.upload()
+	if refused != nil {
+		return nil, refused
+	}
+	n, err := strconv.Atoi(c.query.Get("partNumber"))
+	if err != nil || n < 1 || n > maxParts {
+		return nil, s3Fail("InvalidArgument", 400, "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	if c.q.Header["X-Amz-Copy-Source"] != "" {
+		return c.copyPart(u, n)
+	}
+	b := c.q.Blob
+	if u.Sum != "" && b.Sums[u.Sum] == "" {
+		for name := range b.Sums {
+			if name != "Crc64nvme" {
+				return nil, s3Fail("InvalidRequest", 400, "Checksum Type mismatch occurred, expected checksum Type: "+strings.ToLower(u.Sum)+", actual checksum Type: "+strings.ToLower(name))
+			}
+		}
+	}
+	p := &s3Part{Chunks: []chunk{b.chunk}, Size: b.Size, Hash: b.MD5, Sums: b.Sums, Modified: c.now}
+	makeMap(&u.Parts)
+	u.Parts[n] = p
+	h := http.Header{"Etag": {`"` + p.Hash + `"`}, "X-Amz-Server-Side-Encryption": {"AES256"}}
+	for name, sum := range p.Sums {
+		h.Set(checksumHeader(name), sum)
+	}
+	return ok(h), nil
+}
+
+// copyPart makes a part of a stretch of another object, without a second copy.
+func (c *s3Call) copyPart(u *upload, n int) (*answer, *Fail) {
+	_, _, o, refused := c.copySource()
+	if refused != nil {
+		return nil, refused
+	}
+	from, length := int64(0), o.size()
+	if r := c.q.Header["X-Amz-Copy-Source-Range"]; r != "" {
+		var satisfiable bool
+		if from, length, _, satisfiable = byteRange(r, o.size()); !satisfiable {
+			return nil, s3Fail("InvalidArgument", 400, "Range specified is not valid for source object of size: "+strconv.FormatInt(o.size(), 10))
+		}
+	}
+	p := &s3Part{Size: length, Modified: c.now}
+	for _, part := range o.chunks() {
+		if from >= part.Size {
+			from -= part.Size
+			continue
+		}
+		if size := min(part.Size-from, length); size > 0 {
+			p.Chunks = append(p.Chunks, cut(part, from, size))
+			length -= size
+		}
+		from = 0
+	}
+	sum, err := c.md5Of(p.Chunks, p.Size)
+	if err != nil {
+		return nil, asFail(err)
+	}
+	p.Hash = sum
+	makeMap(&u.Parts)
+	u.Parts[n] = p
+	return s3XML("CopyPartResult", doc{"ETag": `"` + sum + `"`, "LastModified": c.now}, http.Header{}), nil
+}
+
+// completion is the body of CompleteMultipartUpload.
+type completion struct {
+	Parts []struct {
+		Number int    `xml:"PartNumber"`
+		ETag   string `xml:"ETag"`
+		Crc32  string `xml:"ChecksumCRC32"`
+		Crc32c string `xml:"ChecksumCRC32C"`
+		Sha1   string `xml:"ChecksumSHA1"`
+		Sha256 string `xml:"ChecksumSHA256"`
+		Crc64  string `xml:"ChecksumCRC64NVME"`
+	} `xml:"Part"`
+}
+
+// completeUpload joins the parts; no byte is copied.
+func (c *s3Call) completeUpload() (*answer, *Fail) {
+	u, refused := c.upload()
+	if refused != nil {
+		return nil, refused
+	}
+	var in completion
+	if xml.Unmarshal(c.q.Body, &in) != nil || len(in.Parts) == 0 {
+		return nil, s3Fail("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
+	}
+	if refused := c.writable(); refused != nil {
+		return nil, refused
+	}
+	o := &s3Object{Meta: u.Meta, Tags: u.Tags, Parts: len(in.Parts), Modified: c.now}
+	sums := md5.New()
+	for i, want := range in.Parts {
+		p := u.Parts[want.Number]
+		bad := func(have, want string) bool { return want != "" && have != want }
+		switch {
+		case p == nil || strings.Trim(want.ETag, `"`) != p.Hash,
+			bad(p.Sums["Crc32"], want.Crc32), bad(p.Sums["Crc32c"], want.Crc32c), bad(p.Sums["Sha1"], want.Sha1), bad(p.Sums["Sha256"], want.Sha256), bad(p.Sums["Crc64nvme"], want.Crc64):
+			return nil, s3Fail("InvalidPart", 400, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
+		case i > 0 && want.Number <= in.Parts[i-1].Number:
+			return nil, s3Fail("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.")
+		case i < len(in.Parts)-1 && p.Size < minPart:
+			return nil, s3Fail("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size")
+		}
+		o.Chunks = append(o.Chunks, p.Chunks...)
+		o.PartSums = append(o.PartSums, partSum{p.Size, p.Sums})
 		sum, err := hex.DecodeString(p.Hash)
 		if err != nil {
-			return "", "", err
+			return nil, asFail(err)
 		}
 		_, _ = sums.Write(sum) // a hash never fails
 	}
-	if len(input.Parts) == 0 {
-		return "", "", gofakes3.ErrMalformedXML
+	o.Hash = hex.EncodeToString(sums.Sum(nil))
+	if refused := c.sumUp(u, o); refused != nil {
+		return nil, refused
 	}
-	o := &s3Object{Body: body.Bytes(), Meta: u.Meta, Hash: hex.EncodeToString(sums.Sum(nil)), Parts: len(input.Parts), Modified: d.s.clock}
-	b.put(d.s.account, key, o)
-	delete(b.Uploads, string(id))
-	return gofakes3.VersionID(o.ID), o.etag(), nil
+	c.bucket.put(c.account, c.key, o)
+	delete(c.bucket.Uploads, c.query.Get("uploadId"))
+	h := http.Header{"X-Amz-Server-Side-Encryption": {o.encryption()}}
+	c.version(h, o)
+	out := o.sumDoc()
+	if len(out) > 0 {
+		out["ChecksumType"] = o.sumType()
+	}
+	out["Location"] = "https://" + c.bucket.Name + ".s3." + c.bucket.Region + ".amazonaws.com/" + c.key
+	out["Bucket"], out["Key"], out["ETag"] = c.bucket.Name, c.key, o.etag()
+	return s3XML("CompleteMultipartUploadResult", out, h), nil
 }
 
-// AbortMultipartUpload implements gofakes3.MultipartBackend.
-func (d *s3Backend) AbortMultipartUpload(name, key string, id gofakes3.UploadID) error {
-	b, _, err := d.upload(name, key, id)
-	if err != nil {
-		return err
+// sumUp makes the object's checksum of its parts', and holds it against the
+// one that the request announces.
+func (c *s3Call) sumUp(u *upload, o *s3Object) *Fail {
+	name, kind := u.Sum, u.SumType
+	if name == "" {
+		name, kind = "Crc64nvme", "FULL_OBJECT"
 	}
-	delete(b.Uploads, string(id))
+	var parts []string
+	var sizes []int64
+	for _, p := range o.PartSums {
+		parts, sizes = append(parts, p.Sums[name]), append(sizes, p.Size)
+	}
+	var sum string
+	var known bool
+	if kind == "FULL_OBJECT" {
+		sum, known = fullObject(name, parts, sizes)
+	} else {
+		sum, known = composite(name, parts)
+	}
+	if !known {
+		return nil // a part came without
+	}
+	if want := c.q.Header[checksumHeader(name)]; want != "" && strings.Split(want, "-")[0] != strings.Split(sum, "-")[0] {
+		return s3Fail("BadDigest", 400, "The "+strings.ToLower(name)+" you specified did not match what we received.")
+	}
+	o.Sums, o.SumType = map[string]string{name: sum}, kind
 	return nil
 }
 
-// ListMultipartUploads implements gofakes3.MultipartBackend.
-func (d *s3Backend) ListMultipartUploads(name string, marker *gofakes3.UploadListMarker, prefix gofakes3.Prefix, limit int64) (*gofakes3.ListMultipartUploadsResult, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return nil, err
+func (c *s3Call) abortUpload() (*answer, *Fail) {
+	if _, refused := c.upload(); refused != nil {
+		return nil, refused
 	}
-	out := &gofakes3.ListMultipartUploadsResult{Bucket: name, Prefix: prefix.Prefix, Delimiter: prefix.Delimiter, MaxUploads: limit}
-	ids := sortedKeys(b.Uploads)
-	sort.SliceStable(ids, func(i, j int) bool { return b.Uploads[ids[i]].Key < b.Uploads[ids[j]].Key })
-	for _, id := range ids {
-		u := b.Uploads[id]
-		if marker != nil && (u.Key < marker.Object || u.Key == marker.Object && gofakes3.UploadID(id) <= marker.UploadID) || !strings.HasPrefix(u.Key, prefix.Prefix) {
-			continue
-		}
-		if limit > 0 && int64(len(out.Uploads)) == limit {
-			last := out.Uploads[limit-1]
-			out.IsTruncated, out.NextKeyMarker, out.NextUploadIDMarker = true, last.Key, last.UploadID
-			break
-		}
-		out.Uploads = append(out.Uploads, gofakes3.ListMultipartUploadItem{Key: u.Key, UploadID: gofakes3.UploadID(id), Initiated: gofakes3.NewContentTime(u.Created), StorageClass: gofakes3.StorageStandard})
-	}
-	return out, nil
+	delete(c.bucket.Uploads, c.query.Get("uploadId"))
+	return &answer{status: http.StatusNoContent, header: http.Header{}}, nil
 }
 
-// ListParts implements gofakes3.MultipartBackend.
-func (d *s3Backend) ListParts(name, key string, id gofakes3.UploadID, marker int, limit int64) (*gofakes3.ListMultipartUploadPartsResult, error) {
-	_, u, err := d.upload(name, key, id)
-	if err != nil {
-		return nil, err
+// limit reads max-uploads and max-parts: 1,000 at most.
+func (c *s3Call) limit(name string) int {
+	n, err := strconv.Atoi(c.query.Get(name))
+	if err != nil || n < 0 || n > 1000 {
+		return 1000
 	}
-	out := &gofakes3.ListMultipartUploadPartsResult{Bucket: name, Key: key, UploadID: id, MaxParts: limit, PartNumberMarker: marker, StorageClass: gofakes3.StorageStandard}
+	return n
+}
+
+func (c *s3Call) listUploads() (*answer, *Fail) {
+	limit, prefix := c.limit("max-uploads"), c.query.Get("prefix")
+	keyMarker, idMarker := c.query.Get("key-marker"), c.query.Get("upload-id-marker")
+	ids := sortedKeys(c.bucket.Uploads)
+	sort.SliceStable(ids, func(i, j int) bool { return c.bucket.Uploads[ids[i]].Key < c.bucket.Uploads[ids[j]].Key })
+	out := doc{"Bucket": c.bucket.Name, "KeyMarker": keyMarker, "UploadIdMarker": idMarker, "Prefix": opt(prefix), "MaxUploads": limit, "IsTruncated": false}
+	var list, prefixes repeats
+	var seen []string
+	for _, id := range ids {
+		u := c.bucket.Uploads[id]
+		if !strings.HasPrefix(u.Key, prefix) || u.Key < keyMarker || u.Key == keyMarker && (idMarker == "" || id <= idMarker) {
+			continue
+		}
+		if d := c.query.Get("delimiter"); d != "" {
+			if rest := strings.TrimPrefix(u.Key, prefix); strings.Contains(rest, d) {
+				common := prefix + rest[:strings.Index(rest, d)+len(d)]
+				if !slices.Contains(seen, common) {
+					seen = append(seen, common)
+					prefixes = append(prefixes, doc{"Prefix": common})
+				}
+				continue
+			}
+		}
+		if len(list) == limit {
+			out["IsTruncated"] = true
+			break
+		}
+		owner := doc{"ID": c.account.ID, "DisplayName": "sandbox"}
+		d := doc{"Key": u.Key, "UploadId": id, "Initiated": u.Created, "StorageClass": "STANDARD", "Initiator": owner, "Owner": owner}
+		if u.Sum != "" {
+			d["ChecksumAlgorithm"], d["ChecksumType"] = strings.ToUpper(u.Sum), u.SumType
+		}
+		list = append(list, d)
+		out["NextKeyMarker"], out["NextUploadIdMarker"] = u.Key, id
+	}
+	if out["IsTruncated"] == false {
+		out["NextKeyMarker"], out["NextUploadIdMarker"] = nil, nil
+	}
+	out["Upload"], out["CommonPrefixes"] = list, prefixes
+	return s3XML("ListMultipartUploadsResult", out, http.Header{}), nil
+}
+
+func (c *s3Call) listParts() (*answer, *Fail) {
+	u, refused := c.upload()
+	if refused != nil {
+		return nil, refused
+	}
+	limit := c.limit("max-parts")
+	marker, err := strconv.Atoi(c.query.Get("part-number-marker"))
+	if err != nil {
+		marker = 0
+	}
+	out := doc{"Bucket": c.bucket.Name, "Key": c.key, "UploadId": c.query.Get("uploadId"), "PartNumberMarker": marker, "MaxParts": limit, "IsTruncated": false, "StorageClass": "STANDARD"}
+	if u.Sum != "" {
+		out["ChecksumAlgorithm"], out["ChecksumType"] = strings.ToUpper(u.Sum), u.SumType
+	}
 	numbers := make([]int, 0, len(u.Parts))
 	for n := range u.Parts {
 		numbers = append(numbers, n)
 	}
 	sort.Ints(numbers)
+	var list repeats
 	for _, n := range numbers {
 		if n <= marker {
 			continue
 		}
-		if limit > 0 && int64(len(out.Parts)) == limit {
-			out.IsTruncated, out.NextPartNumberMarker = true, out.Parts[limit-1].PartNumber
+		if len(list) == limit {
+			out["IsTruncated"] = true
 			break
 		}
 		p := u.Parts[n]
-		out.Parts = append(out.Parts, gofakes3.ListMultipartUploadPartItem{PartNumber: n, ETag: `"` + p.Hash + `"`, Size: int64(len(p.Body)), LastModified: gofakes3.NewContentTime(p.Modified)})
+		d := doc{"PartNumber": n, "ETag": `"` + p.Hash + `"`, "Size": p.Size, "LastModified": p.Modified}
+		for name, sum := range p.Sums {
+			d["Checksum"+strings.ToUpper(name)] = sum
+		}
+		list = append(list, d)
+		out["NextPartNumberMarker"] = n
 	}
-	return out, nil
+	out["Part"] = list
+	return s3XML("ListPartsResult", out, http.Header{}), nil
 }
 
 // etag is the entity tag as headers carry it. That of a multipart object is

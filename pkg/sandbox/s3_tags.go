@@ -24,18 +24,16 @@ const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 // serveBucketTags answers GetBucketTagging, PutBucketTagging and
 // DeleteBucketTagging. Codes and texts: S3's error code reference. The tags that
 // AWS itself sets are shown and stay.
-func (s *Sandbox) serveBucketTags(c *call, q *s3Request, name, key string) *answer {
+func (s *Sandbox) serveBucketTags(c *call, q *s3Request, name string) *answer {
 	id := uuid(hexOf("s3", q.URI))
 	b := c.account.Buckets[name]
 	switch {
-	case key != "":
-		return s.refuse(&Fail{Code: "NotImplemented", Message: "the sandbox's S3 keeps no tags of objects", Status: http.StatusNotImplemented}, protocolS3, nil, id)
 	case b == nil:
 		return s.refuse(s3Fail("NoSuchBucket", 404, "The specified bucket does not exist"), protocolS3, nil, id)
 	case q.Method == http.MethodGet && len(b.Tags) == 0:
 		return s.refuse(s3Fail("NoSuchTagSet", 404, "The TagSet does not exist"), protocolS3, nil, id)
 	case q.Method == http.MethodGet:
-		return bucketTags(b)
+		return tagAnswer(b.Tags)
 	case q.Method == http.MethodDelete:
 		b.Tags = systemTags(b.Tags)
 		return &answer{status: http.StatusNoContent, header: http.Header{}}
@@ -71,10 +69,41 @@ func systemTags(tags map[string]string) map[string]string {
 	return out
 }
 
-func bucketTags(b *bucket) *answer {
+// objectTags answers the tagging operations of an object: ten tags at most.
+func (c *s3Call) objectTags() (*answer, *Fail) {
+	o, refused := c.wanted(c.query.Get("versionId"))
+	if refused != nil {
+		return nil, refused
+	}
+	switch c.q.Method {
+	case http.MethodGet:
+		return tagAnswer(o.Tags), nil
+	case http.MethodDelete:
+		o.Tags = nil
+		return &answer{status: http.StatusNoContent, header: http.Header{}}, nil
+	}
+	var in tagSet
+	if xml.Unmarshal(c.q.Body, &in) != nil {
+		return nil, s3Fail("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
+	}
+	if len(in.Tags) > 10 {
+		return nil, s3Fail("BadRequest", 400, "Object tags cannot be greater than 10")
+	}
+	tags := map[string]string{}
+	for _, t := range in.Tags {
+		if _, twice := tags[t.Key]; twice {
+			return nil, s3Fail("InvalidTag", 400, "Cannot provide multiple Tags with the same key")
+		}
+		tags[t.Key] = t.Value
+	}
+	o.Tags = tags
+	return ok(http.Header{}), nil
+}
+
+func tagAnswer(tags map[string]string) *answer {
 	out := tagSet{Space: s3Namespace}
-	for _, k := range sortedKeys(b.Tags) {
-		out.Tags = append(out.Tags, tagEntry{k, b.Tags[k]})
+	for _, k := range sortedKeys(tags) {
+		out.Tags = append(out.Tags, tagEntry{k, tags[k]})
 	}
 	var w bytes.Buffer
 	w.WriteString(xml.Header)

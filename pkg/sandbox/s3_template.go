@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/johannesboyne/gofakes3"
 )
+
+// maxTemplate is more than CloudFormation reads of a template: 1 MB.
+const maxTemplate = 2 << 20
 
 // fetchTemplate reads a template from the sandbox's S3, for TemplateURL. The
 // texts follow "S3 error: " (facts: failure-modes B19).
@@ -36,5 +40,8 @@ func (s *Sandbox) fetchTemplate(_ context.Context, address string) (string, erro
 	if err != nil || o == nil || o.Marker {
 		return "", errors.New("The specified key does not exist.") //nolint:revive,staticcheck // AWS's text
 	}
-	return string(o.Body), nil
+	r := s.blobs.open(o.chunks(), 0, min(o.size(), maxTemplate))
+	defer func() { _ = r.Close() }() // it was only read
+	body, err := io.ReadAll(r)
+	return string(body), err
 }

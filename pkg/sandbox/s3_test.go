@@ -60,7 +60,7 @@ func TestObjects(t *testing.T) {
 			wantCode(t, err, "NoSuchKey")
 			_, err = c.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: b, ExpectedBucketOwner: aws.String("999999999999")})
 			wantCode(t, err, "Forbidden")
-			_, err = c.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: b})
+			_, err = c.GetBucketAcl(ctx, &s3.GetBucketAclInput{Bucket: b})
 			wantCode(t, err, "NotImplemented")
 			_, err = c.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: b})
 			wantCode(t, err, "BucketNotEmpty")

@@ -49,34 +49,18 @@ func (d *s3Backend) version(name, key string, id gofakes3.VersionID) (*bucket, *
 }
 
 // GetObjectVersion implements gofakes3.VersionedBackend.
-func (d *s3Backend) GetObjectVersion(name, key string, id gofakes3.VersionID, rng *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
-	b, o, err := d.version(name, key, id)
-	if err != nil {
-		return nil, err
-	}
-	return b.object(key, o, rng, true)
+func (d *s3Backend) GetObjectVersion(string, string, gofakes3.VersionID, *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
 // HeadObjectVersion implements gofakes3.VersionedBackend.
-func (d *s3Backend) HeadObjectVersion(name, key string, id gofakes3.VersionID) (*gofakes3.Object, error) {
-	b, o, err := d.version(name, key, id)
-	if err != nil {
-		return nil, err
-	}
-	return b.object(key, o, nil, false)
+func (d *s3Backend) HeadObjectVersion(string, string, gofakes3.VersionID) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
 // DeleteObjectVersion implements gofakes3.VersionedBackend.
-func (d *s3Backend) DeleteObjectVersion(name, key string, id gofakes3.VersionID) (gofakes3.ObjectDeleteResult, error) {
-	b, err := d.bucket(name)
-	if err != nil {
-		return gofakes3.ObjectDeleteResult{}, err
-	}
-	gone := b.removeVersion(key, string(id))
-	if gone == nil {
-		return gofakes3.ObjectDeleteResult{}, nil
-	}
-	return gofakes3.ObjectDeleteResult{IsDeleteMarker: gone.Marker, VersionID: id}, nil
+func (d *s3Backend) DeleteObjectVersion(string, string, gofakes3.VersionID) (gofakes3.ObjectDeleteResult, error) {
+	return gofakes3.ObjectDeleteResult{}, gofakes3.ErrNotImplemented
 }
 
 // DeleteMultiVersions implements gofakes3.VersionedBackend.
@@ -148,5 +132,5 @@ func listed(key string, id gofakes3.VersionID, v *s3Object, latest bool) gofakes
 	if v.Marker {
 		return &gofakes3.DeleteMarker{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified)}
 	}
-	return &gofakes3.Version{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified), Size: int64(len(v.Body)), ETag: v.etag(), StorageClass: gofakes3.StorageStandard}
+	return &gofakes3.Version{Key: key, VersionID: id, IsLatest: latest, LastModified: gofakes3.NewContentTime(v.Modified), Size: v.size(), ETag: v.etag(), StorageClass: gofakes3.StorageStandard}
 }

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -68,6 +69,7 @@ type Sandbox struct {
 	closed  bool
 
 	traffic traffic
+	blobs   *blobs
 }
 
 // Open opens the state file, or makes a fresh account. An unusable file is an
@@ -76,7 +78,7 @@ func Open(o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder()}
+	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}}
 	s.traffic.init(o)
 	if o.Path == "" {
 		s.account = s.newAccount(o.Bare)
@@ -84,6 +86,7 @@ func Open(o Options) (*Sandbox, error) {
 		s.attach()
 		return s, nil
 	}
+	s.blobs.folder = blobFolder(o.Path)
 	st, err := openStore(o.Path)
 	if err != nil {
 		return nil, err
@@ -115,7 +118,7 @@ func Reset(path string, bare bool) error {
 		return errors.Join(err, st.unlock(), st.close())
 	}
 	a := newAccount("", "", newSeed(), bare, time.Time{})
-	return errors.Join(st.compact(a), st.unlock(), st.close())
+	return errors.Join(st.compact(a), os.RemoveAll(blobFolder(path)), st.unlock(), st.close())
 }
 
 // newSeed is the one thing that is random; everything else derives from it.
@@ -170,7 +173,7 @@ func (s *Sandbox) Close() error {
 	defer s.mu.Unlock()
 	if s.closed || s.store == nil {
 		s.closed = true
-		return nil
+		return s.blobs.close()
 	}
 	s.closed = true
 	if err := s.begin(); err != nil {
@@ -178,7 +181,7 @@ func (s *Sandbox) Close() error {
 	}
 	var err error
 	if s.store.wantsFolding() {
-		err = s.store.compact(s.account)
+		err = errors.Join(s.store.compact(s.account), s.blobs.collect(s.account, time.Now()))
 	}
 	return errors.Join(err, s.store.unlock(), s.store.close())
 }

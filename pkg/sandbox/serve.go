@@ -32,10 +32,15 @@ func (s *Sandbox) Do(r *http.Request) (*http.Response, error) {
 		a.body = nil
 	}
 	header.Set("Content-Length", strconv.FormatInt(length, 10))
+	body := io.ReadCloser(io.NopCloser(bytes.NewReader(a.body)))
+	if a.stream != nil {
+		body, length = a.stream, a.length
+		header.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
 	return &http.Response{
 		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: length, Request: r,
+		Header: header, Body: body, ContentLength: length, Request: r,
 	}, nil
 }
 
@@ -49,10 +54,16 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range a.header {
 		w.Header()[name] = values
 	}
-	if r.Method != http.MethodHead || w.Header().Get("Content-Length") == "" {
+	if a.stream != nil {
+		defer func() { _ = a.stream.Close() }() // it was only read
+	} else if r.Method != http.MethodHead || w.Header().Get("Content-Length") == "" {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
+	if a.stream != nil {
+		_, _ = io.Copy(w, a.stream) // what is missing shows in the length
+		return
+	}
 	_, _ = w.Write(a.body) // a client that went away needs no answer
 }
 
@@ -72,6 +83,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	stream io.ReadCloser // instead of body: length bytes of an object
+	length int64
 }
 
 // handle is the way of every request, from bytes to bytes.
@@ -81,7 +94,23 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 	}
 	id := s.traffic.requestID()
 	var body []byte
-	if r.Body != nil {
+	var blob *spooled
+	if isUpload(r) {
+		got, trailers, err := s.receive(r)
+		if r.Body != nil {
+			err = errors.Join(err, r.Body.Close())
+		}
+		if errors.Is(err, errTorn) {
+			return s.refuse(s3Fail("IncompleteBody", 400, "The request body terminated unexpectedly"), protocolS3, nil, id), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		blob = got
+		for name, value := range trailers {
+			r.Header.Set(name, value)
+		}
+	} else if r.Body != nil {
 		b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 		if err := errors.Join(err, r.Body.Close()); err != nil {
 			return nil, fmt.Errorf("read the request: %w", err)
@@ -89,6 +118,10 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 		body = b
 	}
 	req, proto, refused := route(r, body, s.services)
+	if blob != nil && refused == nil {
+		req.S3.Blob = blob
+		refused = req.S3.hold(r)
+	}
 	if len(body) > maxBody {
 		refused = &Fail{Code: "RequestEntityTooLarge", Message: "the sandbox reads at most 64 MiB", Status: http.StatusRequestEntityTooLarge}
 	}
@@ -181,7 +214,7 @@ func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
 		return nil, err
 	}
 	if s.store.wantsCompaction() {
-		if err := s.store.compact(s.account); err != nil {
+		if err := errors.Join(s.store.compact(s.account), s.blobs.collect(s.account, time.Now())); err != nil {
 			s.stale = true
 			return nil, err
 		}
@@ -218,6 +251,9 @@ func (s *Sandbox) serve(ctx context.Context, req request) served {
 }
 
 func (s *Sandbox) decode(req request, in any) error {
+	if d, ok := in.(*docInput); ok {
+		return decodeDoc(req.Body, s.services[req.Service].protocol, d)
+	}
 	switch s.services[req.Service].protocol {
 	case protocolJSON:
 		return s.fields.decodeJSON([]byte(req.Body), in)
@@ -247,6 +283,12 @@ func (s *Sandbox) accept(res *result, proto protocol, req request, id string) (*
 		return res.raw, nil
 	}
 	a := &answer{status: http.StatusOK, header: http.Header{"X-Amzn-Requestid": {id}}}
+	if d, ok := res.out.(doc); ok {
+		body, err := d.encode(proto, req.Operation, s.services[req.Service].namespace, id)
+		a.body = body
+		contentType(a.header, proto)
+		return a, err
+	}
 	switch proto {
 	case protocolJSON:
 		b, err := s.json.encode(res.out)
@@ -276,16 +318,40 @@ func (s *Sandbox) refuse(f *Fail, proto protocol, svc *service, id string) *answ
 	if svc != nil {
 		namespace = svc.namespace
 	}
-	a.header.Set("Content-Type", "text/xml")
-	if proto == protocolJSON {
-		a.header.Set("Content-Type", "application/x-amz-json-1.1")
-		a.header.Set("X-Amzn-Errortype", f.Code)
+	contentType(a.header, proto)
+	for name, values := range f.header {
+		a.header[name] = values
 	}
-	if proto == protocolS3 {
-		a.header.Set("Content-Type", "application/xml")
+	switch proto {
+	case protocolCBOR:
+		a.header.Set("X-Amzn-Query-Error", f.Code+";"+f.side())
+	case protocolJSON, protocolREST:
+		a.header.Set("X-Amzn-Errortype", f.Code)
+		if svc != nil && svc.many {
+			a.header.Set("X-Amzn-Query-Error", f.Code+";"+f.side())
+		}
 	}
 	a.body = f.body(proto, namespace, id)
 	return a
+}
+
+// contentType is what the protocol's answers say of themselves.
+func contentType(h http.Header, p protocol) {
+	switch p {
+	case protocolCBOR:
+		h.Set("Content-Type", "application/cbor")
+		h.Set("Smithy-Protocol", "rpc-v2-cbor")
+	case protocolJSON:
+		h.Set("Content-Type", "application/x-amz-json-1.1")
+	case protocolREST:
+		h.Set("Content-Type", "application/json")
+	case protocolEC2:
+		h.Set("Content-Type", "text/xml;charset=UTF-8")
+	case protocolS3:
+		h.Set("Content-Type", "application/xml")
+	default:
+		h.Set("Content-Type", "text/xml")
+	}
 }
 
 // name is the operation for counting, faults and rates.

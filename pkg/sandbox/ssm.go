@@ -11,6 +11,13 @@ import (
 
 func ssmOperations() map[string]operation {
 	return map[string]operation{
+		"SendCommand":                 docWrites(sendCommand),
+		"CancelCommand":               docWrites(cancelCommand),
+		"ListCommands":                docReads(listCommands),
+		"ListCommandInvocations":      docReads(listCommandInvocations),
+		"GetCommandInvocation":        docReads(getCommandInvocation),
+		"DescribeInstanceInformation": docReads(describeInstanceInformation),
+
 		"PutParameter":            writes(putParameter),
 		"DeleteParameter":         writes(deleteParameter),
 		"DeleteParameters":        writes(deleteParameters),

@@ -86,7 +86,7 @@ func (s *stacks) settle(name string) cfntypes.Stack {
 
 func (s *stacks) create(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
+	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (s *stacks) create(name string, m tree) cfntypes.Stack {
 
 func (s *stacks) update(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
+	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.settle(name)

@@ -42,6 +42,16 @@ type region struct {
 	Services        map[string]*ecsService     `json:"services,omitempty"` // by "cluster/name"
 	Groups          map[string]*group          `json:"groups,omitempty"`
 	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
+	Made            map[string]*made           `json:"made,omitempty"`   // by "type|id"
+	Alarms          map[string]*alarmState     `json:"alarms,omitempty"` // by name
+	Metrics         map[string]*metric         `json:"metrics,omitempty"`
+	Instances       map[string]*instance       `json:"instances,omitempty"` // by id; those of groups are the groups'
+	Snapshots       map[string]*snapshot       `json:"snapshots,omitempty"`
+	Commands        map[string]*command        `json:"commands,omitempty"` // by id
+	Agents          map[string]*Agent          `json:"agents,omitempty"`   // by instance, where somebody set one
+	Tasks           map[string]*ecsTask        `json:"tasks,omitempty"`    // by ARN
+	Quotas          map[string]float64         `json:"quotas,omitempty"`   // "service/code" where somebody changed one
+	TaskEnds        []TaskEnd                  `json:"taskEnds,omitempty"` // how the next tasks end
 
 	engine *stackengine.Engine
 }
@@ -60,6 +70,14 @@ func (r *region) init() {
 	makeMap(&r.Services)
 	makeMap(&r.Images)
 	makeMap(&r.LaunchTemplates)
+	makeMap(&r.Made)
+	makeMap(&r.Alarms)
+	makeMap(&r.Metrics)
+	makeMap(&r.Instances)
+	makeMap(&r.Snapshots)
+	makeMap(&r.Commands)
+	makeMap(&r.Agents)
+	makeMap(&r.Tasks)
 }
 
 func makeMap[K comparable, V any](m *map[K]V) {

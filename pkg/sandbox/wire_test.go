@@ -28,8 +28,8 @@ func raw(t testing.TB, s *sandbox.Sandbox, service, op, body string) (int, strin
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "http://sandbox/", strings.NewReader(body))
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/20261123/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
-	switch service {
-	case "autoscaling", "cloudformation", "ec2", "sts":
+	switch {
+	case sandbox.SpeaksForms(service):
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Body = io.NopCloser(strings.NewReader("Action=" + op + "&" + body))
 	default:

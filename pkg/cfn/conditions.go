@@ -69,6 +69,22 @@ var conditions = []condition{
 	{"AWS::SSM::Document", "Requires", documentVersion, byUpdateMethod},
 	{"AWS::SSM::Document", "TargetType", documentVersion, byUpdateMethod},
 	{"AWS::SSM::Document", "VersionName", documentVersion, byUpdateMethod},
+	{"AWS::Budgets::Budget", "Budget.AutoAdjustData", disputed, maybe},
+	{"AWS::Budgets::Budget", "Budget.PlannedBudgetLimits", disputed, maybe},
+	{"AWS::CertificateManager::Certificate", "CertificateExport", disputed, maybe},
+	{"AWS::EC2::EIP", "Domain", disputed, maybe},
+	{"AWS::ECS::CapacityProvider", "ManagedInstancesProvider.InstanceLaunchTemplate.FipsEnabled", disputed, maybe},
+	{"AWS::ECS::Service", "DeploymentController", disputed, maybe},
+	{"AWS::ElastiCache::CacheCluster", "AZMode", disputed, maybe},
+	{"AWS::ElastiCache::CacheCluster", "NumCacheNodes", disputed, maybe},
+	{"AWS::ElastiCache::CacheCluster", "PreferredAvailabilityZone", disputed, maybe},
+	{"AWS::ElastiCache::ReplicationGroup", "Engine", disputed, maybe},
+	{"AWS::ElastiCache::ReplicationGroup", "NumNodeGroups", disputed, maybe},
+	{"AWS::Lambda::EventSourceMapping", "AmazonManagedKafkaEventSourceConfig", disputed, maybe},
+	{"AWS::Lambda::EventSourceMapping", "SelfManagedKafkaEventSourceConfig", disputed, maybe},
+	{"AWS::RDS::DBInstance", "Port", disputed, maybe},
+	{"AWS::S3::Bucket", "ObjectLockEnabled", disputed, maybe},
+	{"AWS::SSM::Association", "InstanceId", disputed, maybe},
 }
 
 const (
@@ -77,6 +93,7 @@ const (
 	instance        = "depends on the root device and on what the running instance allows; no template of ours declares instances"
 	ownInstance     = "an instance of its own is modified, a member of an Aurora cluster may be replaced"
 	restored        = "says what a new instance is restored from"
+	disputed        = "AWS's schemas and the CDK's data disagree (pkg/awstype, disputed)"
 	documentVersion = "a document is replaced unless it is updated by new versions"
 )
 

@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
+)
+
+// Effects is the digest, in hex, of what a plan does: its steps with what each
+// writes, changes, needs consent for and is blocked by. Two plans that would do
+// the same have the same effects, whatever commit, tool or moment they come
+// from; so what was reviewed can be compared with what is about to run. It is
+// empty only for a plan that JSON cannot hold, which equals no other.
+func Effects(p Plan) string {
+	steps := make([]string, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = StepEffects(s)
+	}
+	slices.Sort(steps)
+	return hash(struct {
+		Platform, Account, Region string
+		Destroy                   bool
+		Steps                     []string
+	}{p.Target.Platform, p.Target.Account, p.Target.Region, p.Destroy, steps})
+}
+
+// StepEffects is the digest, in hex, of what one step does. Left out is what
+// may move while the step does the same: fingerprints and versions of the live
+// state, numbers of running instances, places in the specs, words for readers.
+func StepEffects(s Step) string {
+	changes := make([]Change, 0, len(s.Changes))
+	for _, ch := range s.Changes {
+		if strings.HasPrefix(ch.Resource, "Outputs."+cfn.RevisionOutput) {
+			continue
+		}
+		ch.Source = spec.Source{}
+		changes = append(changes, ch)
+	}
+	approvals := make([]string, len(s.Approvals))
+	for i, a := range s.Approvals {
+		approvals[i] = a.String()
+	}
+	slices.Sort(approvals)
+	blocked := ""
+	if s.Blocked != nil {
+		blocked = s.Blocked.Reason
+	}
+	needs := slices.Clone(s.Needs)
+	slices.Sort(needs)
+	return hash(struct {
+		ID        StepID
+		Kind      Kind
+		Target    string
+		Action    Action
+		Needs     []StepID
+		Body      Body
+		Changes   []Change
+		Approvals []string
+		Blocked   string
+	}{s.ID, s.Kind, s.Target, s.Action, needs, s.Body.effect(), changes, approvals, blocked})
+}
+
+// effect is the body without what is of a moment.
+func (b Body) effect() Body {
+	if b.Parameter != nil {
+		p := *b.Parameter
+		p.Version = 0
+		b.Parameter = &p
+	}
+	if b.Stack == nil {
+		return b
+	}
+	s := *b.Stack
+	s.Capacity = slices.Clone(s.Capacity)
+	for i := range s.Capacity {
+		s.Capacity[i].Desired, s.Capacity[i].InService, s.Capacity[i].Protected = 0, 0, 0
+	}
+	if s.Template != nil {
+		t := *s.Template
+		t.Description, t.Metadata = "", nil
+		t.Outputs = maps.Clone(t.Outputs)
+		delete(t.Outputs, cfn.RevisionOutput)
+		s.Template = &t
+	}
+	b.Stack = &s
+	return b
+}
+
+// hash is the digest of a value's canonical JSON, and empty where JSON cannot
+// hold it: no plan that Compute makes, and nothing to compare with.
+func hash(v any) string {
+	b, err := cfn.Canonical(v)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

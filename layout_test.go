@@ -24,8 +24,10 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/report", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"cmd/reconcile":           {[]string{"pkg/report", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
 	"pkg/report":              {[]string{"pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
+	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
+	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
 	"pkg/revision":            {nil, "git only; knows no spec"},
 	"pkg/sandbox":             {[]string{"pkg/sandbox/stackengine", "pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/sandbox/stackengine": {[]string{"pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
@@ -49,6 +51,7 @@ var outside = []struct {
 	{"github.com/aws/smithy-go", []string{"pkg/cloud", "pkg/sandbox", "pkg/sandbox/stackengine"}, "AWS is behind one port"},
 	{"cuelang.org/go", []string{"pkg/spec", "schema"}, "specs are the only CUE"},
 	{"github.com/go-git/go-git", []string{"pkg/revision"}, "git is behind one package"},
+	{"github.com/google/go-github", []string{"pkg/github"}, "GitHub is behind one package"},
 	{"github.com/spf13/cobra", []string{"cmd/reconcile"}, "flags end in the command"},
 	{"charm.land/lipgloss", []string{"pkg/report", "cmd/reconcile"}, "colour is the report's"},
 }

@@ -2,31 +2,54 @@ package report
 
 import (
 	"fmt"
-	"html"
 	"io"
+	"slices"
 	"strings"
 
 	"reconcile/pkg/plan"
+	"reconcile/pkg/spec"
 )
 
-// PlanMarkdown writes a plan for a pull request: totals first, then what needs
-// attention, then one collapsed block a step. With Options.MaxBytes the last
-// blocks give way to a line that says how many are left out.
+// PlanMarkdown writes a plan for those who review it: totals and dangers first,
+// what is different from the last time, then a collapsed diff for each step,
+// with steps that do the same told as one. With Options.MaxBytes it ends at the
+// end of an item and says what is left out; dangers are told always.
 func PlanMarkdown(w io.Writer, p plan.Plan, o Options) error {
 	o.Color = false
-	m := planMarkdown{page: newPage(o), p: p}
+	if o.MaxDocument == 0 {
+		o.MaxDocument = 80 // the block is collapsed
+	}
+	m := planMarkdown{page: newPage(o), p: p, hazards: o.hazards(p)}
 	m.head()
-	m.attention()
-	m.steps()
-	m.drift()
-	m.end()
+	m.WriteString(m.findings("Cannot be applied", plan.SeverityError, m.share(3)))
+	m.dangers()
+	m.consent()
+	m.since()
+	m.WriteString(m.blocked())
+	m.WriteString(m.findings("Warnings", plan.SeverityWarning, m.share(5)))
+	m.WriteString(m.findings("Notes", plan.SeverityNote, m.share(8)))
+	tail := m.drift() + m.end()
+	m.entries(len(tail))
+	m.WriteString(tail)
 	return m.flush(w)
 }
 
 type planMarkdown struct {
 	*page
-	p plan.Plan
+	p       plan.Plan
+	hazards []hazard
 }
+
+// share is a part of the room that is left; a large number when there is no bound.
+func (m *planMarkdown) share(part int) int {
+	if m.o.MaxBytes == 0 {
+		return 1 << 40
+	}
+	return max(0, m.o.MaxBytes-m.Len()-m.spare()) / part
+}
+
+// spare is kept free for the line that says what is left out.
+func (p *page) spare() int { return 100 + len(p.full()) }
 
 func (m *planMarkdown) head() {
 	title := nothing(m.p)
@@ -34,36 +57,85 @@ func (m *planMarkdown) head() {
 		title = totals(m.p.Summary)
 	}
 	m.linef("### %s\n", escape(title))
-	var where []string
-	where = append(where, code(m.p.Target.Platform), "account "+code(m.p.Target.Account), code(m.p.Target.Region))
-	if m.p.Target.Revision != "" {
-		where = append(where, "specs at "+code(m.p.Target.Revision))
-	}
-	m.linef("%s", strings.Join(where, " · "))
+	m.linef("%s", m.where(m.p.Target))
 	if more := furtherTotals(m.p.Summary); more != "" {
-		m.linef("\n%s", more)
+		m.linef("\n%s", escape(more))
 	}
 }
 
-func (m *planMarkdown) attention() {
-	m.findings("Cannot be applied", plan.SeverityError)
-	title := "Needs approval"
-	for _, g := range consents(m.p) {
-		m.heading(&title)
-		a := g.approvals[0]
-		if len(g.approvals) > 1 {
-			m.linef("- **%s** %s of %s: %s", escape(string(a.Kind)), counted(len(g.approvals), "resource"), code(g.stack), escape(strings.Join(g.resources(), ", ")))
+func (p *page) where(t plan.Target) string {
+	parts := []string{code(t.Platform), "account " + code(t.Account), code(t.Region)}
+	specs := ""
+	if p.o.Folder != "" {
+		specs = "specs in " + code(p.o.Folder)
+	}
+	if t.Revision != "" {
+		specs = strings.TrimSpace(strings.TrimPrefix(specs+" at "+code(short(t.Revision)), " "))
+		if p.o.Folder == "" {
+			specs = "specs at " + code(short(t.Revision))
+		}
+	}
+	if specs != "" {
+		parts = append(parts, specs)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// short is a commit as people write it, and everything else as it is.
+func short(revision string) string {
+	hex, dirty, found := strings.Cut(revision, "-dirty")
+	if len(hex) == 40 && strings.Trim(hex, "0123456789abcdef") == "" {
+		hex = hex[:12]
+	}
+	if found {
+		return hex + "-dirty" + dirty
+	}
+	return hex
+}
+
+// at names spec lines, as links where there are some.
+func (p *page) at(sources ...spec.Source) string {
+	var out []string
+	for i, s := range sources {
+		if i == manySources && len(sources) > manySources+1 {
+			out = append(out, fmt.Sprintf("%d more", len(sources)-i))
+			break
+		}
+		where := code(place(s))
+		if where == "" {
 			continue
 		}
-		m.linef("- **%s** %s: %s", escape(string(a.Kind)), code(a.Target), escape(a.Why))
+		if p.o.Link != nil {
+			if url := p.o.Link(s); url != "" {
+				where = "[" + where + "](" + url + ")"
+			}
+		}
+		out = append(out, where)
 	}
-	if title == "" {
-		m.linef("\nThe command that approves all of it:\n")
-		m.fenced("", []string{clean(strings.Join(m.o.approving(m.p, m.p.Steps), " "))})
+	return strings.Join(out, ", ")
+}
+
+// items writes a list under a title, as far as room allows, and says how many
+// there are more.
+func items(title string, list []string, room int) string {
+	if len(list) == 0 {
+		return ""
 	}
-	title = blockedTitle(m.p)
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n#### %s\n\n", title)
+	for i, item := range list {
+		if b.Len()+len(item) > room && i > 0 {
+			fmt.Fprintf(&b, "- …and %d more\n", len(list)-i)
+			break
+		}
+		b.WriteString(item + "\n")
+	}
+	return b.String()
+}
+
+func (m *planMarkdown) blocked() string {
+	var list []string
 	for _, g := range blockades(m.p) {
-		m.heading(&title)
 		line := "- " + code(g.first.Target) + ": " + escape(g.first.Blocked.Reason)
 		if c := g.first.Blocked.Command; c != "" {
 			line += "  \n  unblock: " + code(m.o.complete(c))
@@ -71,284 +143,241 @@ func (m *planMarkdown) attention() {
 		if len(g.waiting) > 0 {
 			line += "  \n  with it wait: " + escape(some(g.waiting))
 		}
-		m.linef("%s", line)
+		list = append(list, line)
 	}
-	m.findings("Warnings", plan.SeverityWarning)
-	m.findings("Notes", plan.SeverityNote)
+	return items(blockedTitle(m.p), list, m.share(4))
 }
 
-// heading writes a title the first time it is asked for.
-func (m *planMarkdown) heading(title *string) {
-	if *title != "" {
-		m.linef("\n#### %s\n", *title)
-		*title = ""
-	}
-}
-
-func (m *planMarkdown) findings(title string, severity plan.Severity) {
+func (m *planMarkdown) findings(title string, severity plan.Severity, room int) string {
+	var list []string
 	for _, f := range shownFindings(m.p, severity, m.o.Verbose) {
-		m.heading(&title)
 		line := "- "
 		if f.Target != "" && !strings.Contains(f.Message, f.Target) {
 			line += code(f.Target) + ": "
 		}
 		line += escape(f.Message)
-		if at := place(f.Source); at != "" {
-			line += " (" + code(at) + ")"
+		if at := m.at(f.Source); at != "" {
+			line += " (" + at + ")"
 		}
 		if f.Command != "" {
 			line += "  \n  next: " + code(m.o.complete(f.Command))
 		}
-		m.linef("%s", line)
+		list = append(list, line)
 	}
+	return items(title, list, room)
 }
 
-// spare is kept free for the line that says what is left out.
-const spare = 200
-
-func (m *planMarkdown) steps() {
-	if len(m.p.Steps) == 0 {
+// since says what is different from what the page said before.
+func (m *planMarkdown) since() {
+	if m.o.Before == nil {
 		return
 	}
-	m.linef("\n#### Steps, in order\n")
-	o := m.o
-	if o.MaxDocument == 0 {
-		o.MaxDocument = 80 // the block is collapsed
+	s := sinceThen(*m.o.Before, m.p)
+	line := "**Since the last plan"
+	if s.head != "" {
+		line = "**Since the push of " + code(short(s.head))
 	}
-	// A block of HTML ends at an empty line, so one follows each.
-	runs := o.runs(m.p)
-	for _, r := range runs {
-		block := m.stepBlock(r, len(runs) <= openSteps)
-		if m.o.MaxBytes > 0 && m.Len()+len(block)+spare > m.o.MaxBytes {
-			m.linef("\n…and %s more; see the plan's artifact or run `reconcile plan`.", counted(len(m.p.Steps)-r.first+1, "step"))
-			return
+	var parts []string
+	for _, part := range []struct {
+		word  string
+		names []string
+	}{{"new", s.added}, {"different", s.changed}, {"gone", s.gone}} {
+		if len(part.names) > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", len(part.names), part.word, code(some(part.names))))
 		}
-		m.WriteString(block)
-	}
-}
-
-// What is short enough to be read at once stands open: few steps, and of those
-// the ones with few lines.
-const (
-	openSteps = 6
-	openLines = 12
-)
-
-// stepBlock is one block that can be collapsed. The diff inside colors by the
-// first column.
-func (m *planMarkdown) stepBlock(r stepRun, few bool) string {
-	s := r.steps[0]
-	title := fmt.Sprintf("<code>%s</code> ", symbolOf(s.Action))
-	lines := diffLines(s, r.rows)
-	if len(r.steps) > 1 {
-		title += html.EscapeString(r.title())
-		lines = append(lines, row{kind: rowSentence, text: r.targets()}.diff()...)
-	} else {
-		title += fmt.Sprintf("%s <code>%s</code>: %s", kindName(s), html.EscapeString(clean(s.Target)), html.EscapeString(clean(r.head)))
-	}
-	if s.Blocked != nil {
-		title += " (blocked)"
-	}
-	if len(lines) == 0 {
-		return title + "\n\n"
-	}
-	b := page{o: m.o}
-	open := ""
-	if few && len(lines) <= openLines {
-		open = " open"
-	}
-	fmt.Fprintf(&b, "<details%s><summary>%s</summary>\n\n", open, title)
-	b.fenced("diff", lines)
-	b.WriteString("\n</details>\n\n")
-	return b.String()
-}
-
-// fenced writes a block of code.
-func (p *page) fenced(language string, lines []string) {
-	fence := fenceFor(lines)
-	p.linef("%s%s\n%s\n%s", fence, language, strings.Join(lines, "\n"), fence)
-}
-
-// diffLines shows what a step does with + - ! in the first column.
-func diffLines(s plan.Step, rows []row) []string {
-	var out []string
-	if r := s.Body.Recover; r != nil {
-		out = append(out, "! the stack is "+clean(r.Status))
-		for _, id := range r.Resources {
-			out = append(out, "!   touches "+clean(id))
-		}
-	}
-	if s.Risk != "" && len(s.Approvals) == 0 {
-		out = append(out, "! risk: "+clean(s.Risk))
-	}
-	for _, r := range rows {
-		out = append(out, r.diff()...)
-	}
-	return out
-}
-
-// diff is a row as lines of a diff: a property that changes is one that goes
-// and one that comes.
-func (r row) diff() []string {
-	tail := ""
-	if r.note != "" {
-		tail += "  " + r.note
-	}
-	if r.at != "" {
-		tail += "  # " + r.at
-	}
-	first := map[symbol]string{symbolCreate: "+ ", symbolDelete: "- "}[r.mark]
-	if first == "" {
-		first = "! "
-	}
-	switch r.kind {
-	case rowDocument:
-		if strings.HasPrefix(r.text, "+") || strings.HasPrefix(r.text, "-") {
-			return []string{r.text[:1] + "       " + r.text[1:]}
-		}
-		if rest, ok := strings.CutPrefix(r.text, "~ "); ok {
-			return []string{"!       " + rest}
-		}
-		return []string{strings.TrimRight("        "+r.text, " ")}
-	case rowSentence:
-		if r.mark == "" {
-			first = "  "
-		}
-		// A block of code does not wrap by itself.
-		p := newPage(Options{Width: 96})
-		p.item(0, strings.TrimSuffix(first, " "), 4, r.text)
-		return cleanLines(p.String())
-	}
-	indent := ""
-	if r.kind == rowProperty {
-		indent = "  "
-	}
-	if r.kind == rowResource && r.mark == symbolReplace {
-		tail = "  (replaced)" + tail
-	}
-	if r.before != "" && r.before == r.after {
-		return []string{"! " + indent + r.text + " = " + r.after + tail} // masked
-	}
-	var out []string
-	if r.before != "" {
-		out = append(out, "- "+indent+r.text+" = "+r.before+tail)
-	}
-	if r.after != "" {
-		sign := "+ "
-		if r.before == "" && r.mark == symbolUpdate {
-			sign = first // it stays what it is, and stands for something new
-		}
-		out = append(out, sign+indent+r.text+" = "+r.after+tail)
 	}
 	switch {
-	case len(out) == 0 && r.kind == rowProperty:
-		return []string{"    " + r.text + tail}
-	case len(out) == 0:
-		return []string{first + r.text + tail}
-	case len(out) == 2:
-		out[0] = strings.TrimSuffix(out[0], tail)
+	case s.unknown:
+		line += ":** it does something else"
+	case parts == nil:
+		line += ":** it does the same"
+	default:
+		line += ":** " + strings.Join(parts, ", ")
+		if s.same > 0 {
+			line += ", " + counted(s.same, "step") + " as before"
+		}
 	}
-	return out
+	m.linef("\n%s.", line)
 }
 
-func (m *planMarkdown) drift() {
-	title := "Edited by hand since it was deployed"
+func (m *planMarkdown) drift() string {
+	var list []string
 	for _, c := range m.p.Drift {
-		m.heading(&title)
 		name := c.Resource
 		if c.Stack != "" {
 			name = c.Stack + "/" + c.Resource
 		}
 		if c.Path == "" {
-			m.linef("- %s is gone", code(name))
+			list = append(list, "- "+code(name)+" is gone")
 			continue
 		}
-		m.linef("- %s %s: %s, deployed was %s", code(name), code(shortPath(c.Path)), code(m.o.show(c.Before)), code(m.o.show(c.After)))
+		list = append(list, fmt.Sprintf("- %s %s: %s, deployed was %s", code(name), code(shortPath(c.Path)), code(m.o.show(c.Before)), code(m.o.show(c.After))))
 	}
+	return items("Edited by hand since it was deployed", list, m.share(4))
 }
 
-func (m *planMarkdown) end() {
+func (m *planMarkdown) end() string {
 	if unsound(m.p) {
-		return
-	}
-	if m.p.Empty() && len(m.p.NotRead) > 0 {
-		m.linef("\nNot looked at: %s.", escape(strings.Join(m.p.NotRead, ", ")))
-	}
-	if text := standing(m.p, m.o); text != "" && !m.o.Verbose {
-		m.linef("\n%s", escape(text))
-	}
-}
-
-// fenceFor is a code fence longer than any run of backticks inside.
-func fenceFor(lines []string) string {
-	longest := 2
-	for _, l := range lines {
-		longest = max(longest, backticks(l))
-	}
-	return strings.Repeat("`", longest+1)
-}
-
-func backticks(s string) int {
-	longest, run := 0, 0
-	for _, r := range s {
-		if r != '`' {
-			run = 0
-			continue
-		}
-		run++
-		longest = max(longest, run)
-	}
-	return longest
-}
-
-// code is an inline code span that its content cannot leave.
-func code(s string) string {
-	s = clean(s)
-	if s == "" {
 		return ""
 	}
-	fence := strings.Repeat("`", backticks(s)+1)
-	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
-		return fence + " " + s + " " + fence
+	var b strings.Builder
+	if m.p.Empty() && len(m.p.NotRead) > 0 {
+		fmt.Fprintf(&b, "\nNot looked at: %s.\n", escape(strings.Join(m.p.NotRead, ", ")))
 	}
-	return fence + s + fence
+	if text := standing(m.p, m.o); text != "" && !m.o.Verbose && len(text) < m.share(4) {
+		fmt.Fprintf(&b, "\n%s\n", escape(text))
+	}
+	return b.String()
 }
 
-// broken is a space of no width. GitHub finds mentions, references and links
-// in the rendered text, where an escape is gone, so they must be interrupted.
-const broken = "&#8203;"
+// full says where the whole report is.
+func (p *page) full() string {
+	if p.o.Full == "" {
+		return "the plan's artifact, or `reconcile plan`, has all of it"
+	}
+	return "[the full report](" + p.o.Full + ") has all of it"
+}
 
-// escape makes text that Markdown and GitHub show as it is: no markup, no
-// mention of people, no reference to issues, no link.
-func escape(s string) string {
-	var b strings.Builder
-	s = clean(s)
-	for i, r := range s {
-		switch r {
-		case '&':
-			b.WriteString("&amp;")
-		case '<':
-			b.WriteString("&lt;")
-		case '>':
-			b.WriteString("&gt;")
-		case '@', '#':
-			b.WriteString(string(r) + broken)
-		case ':':
-			b.WriteByte(':')
-			if strings.HasPrefix(s[i+1:], "//") {
-				b.WriteString(broken)
-			}
-		case '.':
-			b.WriteByte('.')
-			if strings.HasSuffix(strings.ToLower(s[:i]), "www") {
-				b.WriteString(broken)
-			}
-		case '\\', '`', '*', '_', '[', ']', '|', '~', '!':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		default:
-			b.WriteRune(r)
+// entries writes what the plan does. What does not fit is told by its title
+// alone, and then by its number; what is dangerous comes first to the room.
+func (m *planMarkdown) entries(tail int) {
+	all := m.o.entries(m.p)
+	if len(all) == 0 {
+		return
+	}
+	m.linef("\n#### Changes\n")
+	titles, blocks := make([]string, len(all)), make([]string, len(all))
+	for i, e := range all {
+		titles[i] = "- " + m.title(e) + "\n"
+		blocks[i] = m.block(e, len(all) <= openEntries)
+	}
+	shown, left := fit(all, titles, blocks, m.room(tail))
+	for i, text := range shown {
+		// A block of HTML ends at an empty line, and a list before a block too.
+		if i > 0 && strings.HasPrefix(shown[i-1], "- ") && !strings.HasPrefix(text, "- ") {
+			m.WriteString("\n")
+		}
+		m.WriteString(text)
+	}
+	folded := 0
+	for _, text := range shown {
+		if strings.HasPrefix(text, "- ") {
+			folded++
 		}
 	}
+	switch {
+	case left > 0:
+		m.linef("\n…and %s more. This comment is cut: %s.", counted(left, "step"), m.full())
+	case folded > 0:
+		m.linef("\nOf %s only the title is here: %s.", counted(folded, "entry"), m.full())
+	}
+}
+
+// room is what is left for the entries.
+func (m *planMarkdown) room(tail int) int {
+	if m.o.MaxBytes == 0 {
+		return 1 << 40
+	}
+	return m.o.MaxBytes - m.Len() - tail - m.spare()
+}
+
+// fit chooses for each entry its block, its title or nothing, so that all fit
+// into the room. It gives what is shown, in order, and how many steps are not.
+func fit(all []entry, titles, blocks []string, room int) (shown []string, left int) {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case all[a].dangerous == all[b].dangerous:
+			return 0
+		case all[a].dangerous:
+			return -1
+		}
+		return 1
+	})
+	text := make([]string, len(all))
+	for _, i := range order {
+		if n := len(titles[i]); n <= room {
+			text[i], room = titles[i], room-n
+		} else {
+			left += len(all[i].steps)
+		}
+	}
+	for _, i := range order {
+		more := len(blocks[i]) - len(text[i]) + 1
+		if text[i] != "" && more <= room {
+			text[i], room = blocks[i], room-more
+		}
+	}
+	return slices.DeleteFunc(text, func(s string) bool { return s == "" }), left
+}
+
+// What is short enough to be read at once stands open: few entries, and of
+// those the ones with few lines.
+const (
+	openEntries = 6
+	openLines   = 12
+)
+
+// title says what an entry does in one line of HTML.
+func (m *planMarkdown) title(e entry) string {
+	s := e.steps[0]
+	title := fmt.Sprintf("<code>%s</code> ", symbolOf(s.Action))
+	if len(e.steps) > 1 {
+		each := ""
+		if s.Kind == plan.KindStack {
+			each = " each"
+		}
+		title += fmt.Sprintf("<b>%s</b>: %s%s", counted(len(e.steps), kindName(s)), markup(e.head), each)
+		if names := compact(e.names()); len(names) <= longestNames {
+			title += " · <code>" + markupCode(names) + "</code>"
+		}
+	} else {
+		title += fmt.Sprintf("%s <code>%s</code>: %s", kindName(s), markupCode(s.Target), markup(e.head))
+	}
+	if len(m.o.lackingIn(e)) > 0 {
+		title += " · needs approval"
+	}
+	if e.blocked() {
+		title += " · blocked"
+	}
+	return title
+}
+
+// longestNames is how long the names of an entry may be to stand in its title.
+const longestNames = 100
+
+// lackingIn are the approvals that an entry needs and that are not given.
+func (o Options) lackingIn(e entry) []plan.Approval { return o.lacking(plan.Plan{Steps: e.steps}) }
+
+// block is an entry that can be opened: where it comes from, and the diff.
+func (m *planMarkdown) block(e entry, few bool) string {
+	title, lines := m.title(e), e.lines()
+	var above []string
+	if names := compact(e.names()); len(e.steps) > 1 && len(names) > longestNames {
+		above = append(above, code(names))
+	}
+	if at := m.at(e.sources()...); at != "" {
+		above = append(above, "from "+at)
+	}
+	if len(lines) == 0 && len(above) == 0 {
+		return title + "\n\n"
+	}
+	b := page{o: m.o}
+	open := ""
+	if few && len(lines) <= openLines && len(lines) > 0 {
+		open = " open"
+	}
+	fmt.Fprintf(&b, "<details%s><summary>%s</summary>\n\n", open, title)
+	if above != nil {
+		b.linef("%s\n", strings.Join(above, "  \n"))
+	}
+	if len(lines) > 0 {
+		b.fenced("diff", lines)
+		b.WriteByte('\n')
+	}
+	b.WriteString("</details>\n\n")
 	return b.String()
 }

@@ -105,16 +105,18 @@ func TestPlanMarkdown(t *testing.T) {
 }
 
 func TestMarkdownStaysWithinItsBound(t *testing.T) {
-	const bound = 600
-	got := written(t, func(w io.Writer) error { return PlanMarkdown(w, first(), Options{MaxBytes: bound}) })
-	if len(got) > bound {
-		t.Errorf("%d bytes, bound %d", len(got), bound)
-	}
-	if !strings.Contains(got, "2 steps more") {
-		t.Errorf("does not say what is left out:\n%s", got)
-	}
-	if strings.Count(got, "<details") != strings.Count(got, "</details>") {
-		t.Errorf("a block stays open:\n%s", got)
+	for _, bound := range []int{420, 600, 700, 900, 2000} {
+		got := written(t, func(w io.Writer) error { return PlanMarkdown(w, first(), Options{MaxBytes: bound}) })
+		if len(got) > bound {
+			t.Errorf("%d bytes, bound %d", len(got), bound)
+		}
+		named := strings.Count(got, "create 41 resources") + strings.Count(got, "create 33 resources") + strings.Count(got, "create 26 resources")
+		if left := 3 - named; left > 0 && !strings.Contains(got, fmt.Sprintf("…and %s more", counted(left, "step"))) {
+			t.Errorf("bound %d: does not say what is left out:\n%s", bound, got)
+		}
+		if strings.Count(got, "<details") != strings.Count(got, "</details>") || strings.Count(got, "```")%2 != 0 {
+			t.Errorf("a block stays open:\n%s", got)
+		}
 	}
 }
 

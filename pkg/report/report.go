@@ -18,6 +18,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"reconcile/pkg/plan"
+	"reconcile/pkg/spec"
 )
 
 // Options of everything that writes text for people.
@@ -34,11 +35,21 @@ type Options struct {
 	Given func(plan.Approval) bool
 	// MaxDocument is how many lines of a document's diff are shown; 0 means 24.
 	MaxDocument int
-	// MaxBytes bounds Markdown, which GitHub cuts off at 65,536 characters in a
+	// MaxBytes bounds Markdown, which GitHub refuses above 65,536 characters in a
 	// comment; 0 means no bound.
 	MaxBytes int
+	Review
 
 	anonymous bool // without the ids by which resources of the same make differ
+}
+
+// Review is what a page for reviewers has beside the plan.
+type Review struct {
+	Folder string                   // of the specs, where a pull request may have several
+	Link   func(spec.Source) string // URL of a spec line, "" where there is none; nil means no links
+	Full   string                   // URL under which the whole report is; "" means it is only named
+	// Before is what the page said the last time; nil means nothing is said about it.
+	Before *Snapshot
 }
 
 func (o Options) width() int {

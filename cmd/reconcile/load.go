@@ -23,9 +23,28 @@ func (g *global) load(ctx context.Context) (spec.Set, plan.Desired, error) {
 		if err := report.Issues(g.err, issues, g.style(g.err)); err != nil {
 			return set, desired, err
 		}
-		return set, desired, failWith(exitInvalid, "%s: %s", g.specs, counted(len(issues), "finding"))
+		if err := g.annotate(issues); err != nil {
+			return set, desired, err
+		}
+		return set, desired, &coded{exitInvalid, &invalidSpecs{g.specs, issues}}
 	}
 	return set, desired, err
+}
+
+// invalidSpecs is an error that still has the findings, which were shown already.
+type invalidSpecs struct {
+	dir    string
+	issues spec.Issues
+}
+
+func (e *invalidSpecs) Error() string { return e.dir + ": " + counted(len(e.issues), "finding") }
+
+// annotate shows findings at their lines in a workflow run of GitHub.
+func (g *global) annotate(issues spec.Issues) error {
+	if at := g.surroundings(); at.ci.Actions {
+		return report.IssuesGitHub(g.err, at.located(issues))
+	}
+	return nil
 }
 
 // validated is load without printing: findings come back as spec.Issues.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"reconcile/pkg/spec"
@@ -129,5 +130,12 @@ func printable(s string) string {
 			out = append(out, r)
 		}
 	}
-	return string(out)
+	// A workflow's runner takes a line that begins with "::" for a command.
+	lines := strings.Split(string(out), "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(strings.TrimSpace(l), "::") {
+			lines[i] = `\` + strings.TrimSpace(l)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(lines, "\n"), "##[", `##\[`)
 }

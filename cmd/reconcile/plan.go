@@ -57,7 +57,7 @@ down to the property, with the spec line that causes it. It makes no write
 call of any kind: no change set, no upload.`,
 		Example:     "  reconcile plan --sandbox\n  reconcile plan --fleet 'staging/*' -o markdown\n  reconcile plan --detailed-exitcode",
 		Args:        noArgs,
-		Annotations: withOutputs("text,json,markdown"),
+		Annotations: withOutputs("text,json,markdown,html"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			p, s, carried, err := g.plan(cmd.Context(), sel.selection(), nil, false)
 			if s != nil {
@@ -129,6 +129,8 @@ func (g *global) printPlan(p plan.Plan, o report.Options) error {
 		return report.PlanJSON(g.out, p)
 	case "markdown":
 		return report.PlanMarkdown(g.out, p, o)
+	case "html":
+		return report.PlanHTML(g.out, p, o)
 	}
 	return report.PlanText(g.out, p, o)
 }

@@ -61,7 +61,7 @@ what should be, AWS holds what is.`,
 	f.Lookup("sandbox").NoOptDefVal = defaultSandbox
 	f.StringVar(&g.profile, "profile", "", "AWS profile")
 	f.StringVar(&g.region, "region", "", "AWS region; it must be the Platform's")
-	f.StringVarP(&g.output, "output", "o", "text", "`FORMAT` of the result: text, json or markdown, where it makes sense")
+	f.StringVarP(&g.output, "output", "o", "text", "`FORMAT` of the result: text, json, markdown, html or github, where it makes sense")
 	f.StringVar(&g.color, "color", "auto", "auto, always or never")
 	f.StringVar(&g.logLevel, "log-level", "warn", "debug, info, warn or error")
 	f.StringVar(&g.logFormat, "log-format", "text", "text or json")
@@ -69,7 +69,7 @@ what should be, AWS holds what is.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(
 		newInit(g), newValidate(g), newRender(g), newSchema(g),
-		newPlan(g), newApply(g), newDestroy(g), newStatus(g),
+		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newComment(g),
 		newSandbox(g), newVersion(g),
 	)
 	root.InitDefaultCompletionCmd()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -11,13 +13,14 @@ import (
 )
 
 func newValidate(g *global) *cobra.Command {
-	return &cobra.Command{
+	var sarif string
+	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the specs, without any AWS call",
 		Long: `validate runs four passes and prints all findings of the first pass that has
 any, each with file:line:column: syntax and limits; shape; rules within and
 across documents; the rendered templates against AWS's resource schemas.`,
-		Example:     "  reconcile validate\n  reconcile validate --specs other -o json",
+		Example:     "  reconcile validate\n  reconcile validate --specs other -o json\n  reconcile validate -o github --sarif findings.sarif",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json,github"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -26,13 +29,18 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			if err != nil && !errors.As(err, &issues) {
 				return err
 			}
+			if sarif != "" {
+				if err := g.writeSARIF(sarif, issues); err != nil {
+					return err
+				}
+			}
 			switch g.output {
 			case "json":
 				err = report.IssuesJSON(g.out, issues)
 			case "github":
-				err = report.IssuesGitHub(g.out, issues)
+				err = report.IssuesGitHub(g.out, g.surroundings().located(issues))
 			default:
-				err = report.Issues(g.out, issues, g.style(g.out))
+				err = errors.Join(report.Issues(g.out, issues, g.style(g.out)), g.annotate(issues))
 			}
 			if err := unlessClosed(err); err != nil {
 				return err
@@ -47,4 +55,17 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&sarif, "sarif", "", "write the findings to `FILE` as SARIF 2.1.0, for code scanning; an empty list where there are none")
+	return cmd
+}
+
+func (g *global) writeSARIF(file string, issues spec.Issues) error {
+	var b bytes.Buffer
+	if err := report.SARIF(&b, g.surroundings().located(issues), version()); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write the findings: %w", err)
+	}
+	return nil
 }

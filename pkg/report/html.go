@@ -55,15 +55,8 @@ type htmlLine struct{ Class, Text string }
 // PlanHTML writes the whole plan as one page that needs nothing else: no
 // script, no font, no picture. Nothing of it is cut.
 func PlanHTML(w io.Writer, p plan.Plan, o Options) error {
-	t, err := template.New("plan").Parse(planPage)
-	if err != nil {
-		return fmt.Errorf("report page: %w", err)
-	}
 	o.Color, o.MaxDocument = false, 100_000
-	if err := t.Execute(w, o.htmlPlan(p)); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+	return o.htmlPlan(p).write(w)
 }
 
 func (o Options) htmlPlan(p plan.Plan) htmlPlan {
@@ -168,4 +161,36 @@ func cleaned(names []string) []string {
 		out[i] = clean(n)
 	}
 	return out
+}
+
+// IssuesHTML is the page of specs that are invalid.
+func IssuesHTML(w io.Writer, issues spec.Issues, o Options) error {
+	h := htmlPlan{Title: "The specs are invalid: " + counted(len(issues), "finding")}
+	if o.Folder != "" {
+		h.Where = []string{"specs in " + clean(o.Folder)}
+	}
+	for _, i := range issues {
+		h.Errors = append(h.Errors, htmlRemark{Text: issueText(i), At: o.places([]spec.Source{{File: i.File, Line: i.Line, Column: i.Column}})})
+	}
+	return h.write(w)
+}
+
+// FailureHTML is the page where no plan could be made.
+func FailureHTML(w io.Writer, reason string, o Options) error {
+	h := htmlPlan{Title: "No plan could be made", Errors: []htmlRemark{{Text: clean(reason)}}}
+	if o.Folder != "" {
+		h.Where = []string{"specs in " + clean(o.Folder)}
+	}
+	return h.write(w)
+}
+
+func (h htmlPlan) write(w io.Writer) error {
+	t, err := template.New("plan").Parse(planPage)
+	if err != nil {
+		return fmt.Errorf("report page: %w", err)
+	}
+	if err := t.Execute(w, h); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
 }

@@ -77,15 +77,8 @@ func IssuesJSON(w io.Writer, issues spec.Issues) error {
 func IssuesGitHub(w io.Writer, issues spec.Issues) error {
 	var b strings.Builder
 	for _, i := range issues {
-		message := i.Message
-		if i.Path != "" {
-			message = i.Path + ": " + message
-		}
-		if i.Suggestion != "" {
-			message += "; " + i.Suggestion
-		}
 		fmt.Fprintf(&b, "::error file=%s,line=%d,col=%d,title=%s::%s\n",
-			commandProperty(i.File), i.Line, i.Column, commandProperty(i.Rule), commandText(message))
+			commandProperty(i.File), i.Line, i.Column, commandProperty(i.Rule), commandText(issueText(i)))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write issues: %w", err)

@@ -28,7 +28,7 @@ func PlanMarkdown(w io.Writer, p plan.Plan, o Options) error {
 	m.WriteString(m.blocked())
 	m.WriteString(m.findings("Warnings", plan.SeverityWarning, m.share(5)))
 	m.WriteString(m.findings("Notes", plan.SeverityNote, m.share(8)))
-	tail := m.drift() + m.end()
+	tail := m.drift() + m.end() + m.footer()
 	m.entries(len(tail))
 	m.WriteString(tail)
 	return m.flush(w)
@@ -38,6 +38,21 @@ type planMarkdown struct {
 	*page
 	p       plan.Plan
 	hazards []hazard
+}
+
+// PlanTitle is a plan in a sentence.
+func PlanTitle(p plan.Plan, o Options) string {
+	if p.Empty() {
+		return nothing(p)
+	}
+	title := totals(p.Summary)
+	if n := len(o.lacking(p)); n > 0 {
+		title += " " + counted(n, "approval") + " missing."
+	}
+	if unsound(p) {
+		title += " It cannot be applied."
+	}
+	return title
 }
 
 // share is a part of the room that is left; a large number when there is no bound.
@@ -228,6 +243,14 @@ func (m *planMarkdown) end() string {
 		fmt.Fprintf(&b, "\n%s\n", escape(text))
 	}
 	return b.String()
+}
+
+// footer leads to the run.
+func (p *page) footer() string {
+	if p.o.Full == "" {
+		return ""
+	}
+	return "\n[The run and its report](" + p.o.Full + ")\n"
 }
 
 // full says where the whole report is.

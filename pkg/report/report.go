@@ -125,6 +125,7 @@ func words(text string) []string {
 // clean makes text safe for one line of a terminal: whatever does not print,
 // from escapes to marks that turn the direction of writing, becomes visible.
 func clean(s string) string {
+	s = inert(s)
 	safe := true
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
@@ -147,6 +148,24 @@ func clean(s string) string {
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
+	}
+	return b.String()
+}
+
+// inert keeps a text from being a command to the runner of a workflow, which
+// reads all output: a line that begins with "::", and "##[" anywhere. A line
+// may begin with any word.
+func inert(s string) string {
+	if !strings.Contains(s, "::") && !strings.Contains(s, "##[") {
+		return s
+	}
+	s = strings.ReplaceAll(s, "##[", `##\[`)
+	var b strings.Builder
+	for i := range len(s) {
+		if strings.HasPrefix(s[i:], "::") && (i == 0 || s[i-1] <= ' ' || s[i-1] >= 0x7f) {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
 	}
 	return b.String()
 }

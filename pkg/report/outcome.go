@@ -1,0 +1,125 @@
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"reconcile/pkg/apply"
+)
+
+// ErrNoResult is returned for an output that ends before its result: the run
+// was killed, or refused before it began.
+var ErrNoResult = errors.New("no result in it: the run ended before it had one")
+
+// ReadResult finds the result in what ResultJSON and the events before it
+// wrote. Lines that are torn or none of ours are passed over.
+func ReadResult(r io.Reader) (apply.Result, error) {
+	var out struct {
+		Type string `json:"type"`
+		apply.Result
+	}
+	found := false
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadBytes('\n')
+		one := out
+		one.Type, one.Result = "", apply.Result{}
+		if json.Unmarshal(line, &one) == nil && one.Type == "result" {
+			out, found = one, true
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return apply.Result{}, fmt.Errorf("read the result: %w", err)
+		}
+	}
+	if !found {
+		return apply.Result{}, ErrNoResult
+	}
+	return out.Result, nil
+}
+
+// OutcomeMarkdown tells those who merged a change how its apply ended; r is nil
+// when it ended without a result. again is the command that goes on.
+func OutcomeMarkdown(w io.Writer, r *apply.Result, again string, o Options) error {
+	o.Color = false
+	p := newPage(o)
+	if r == nil {
+		p.linef("### The apply ended without a result\n")
+		p.outcomeWhere()
+		p.linef("It was stopped, or refused before its first step. The same command on the same commit goes on: %s", code(again))
+		return p.flush(w)
+	}
+	n := map[string]int{}
+	for _, s := range r.Steps {
+		n[string(s.Outcome)]++
+	}
+	p.linef("### %s\n", outcomeWord(n, len(r.Steps), r.Interrupted))
+	p.outcomeWhere()
+	if len(r.Steps) == 0 {
+		p.linef("There was nothing to change.")
+		return p.flush(w)
+	}
+	for _, group := range []apply.Outcome{apply.OutcomeFailed, apply.OutcomeRefused, apply.OutcomeInterrupted, apply.OutcomeBlocked, apply.OutcomeSkipped, apply.OutcomeDone} {
+		p.WriteString(p.outcomes(*r, group))
+	}
+	if !r.Done() {
+		p.linef("\nWhat was done stays done. The same command on the same commit goes on: %s", code(again))
+	}
+	return p.flush(w)
+}
+
+func (p *page) outcomeWhere() {
+	if p.o.Folder != "" {
+		p.linef("Specs in %s.", code(p.o.Folder))
+	}
+	if p.o.Full != "" {
+		p.linef("[The run](%s) has the log.", p.o.Full)
+	}
+	p.WriteByte('\n')
+}
+
+// outcomes are the steps that ended in one way: those that were done by their
+// names, the others with their reasons.
+func (p *page) outcomes(r apply.Result, of apply.Outcome) string {
+	title := map[apply.Outcome]string{
+		apply.OutcomeFailed: "Failed", apply.OutcomeRefused: "Refused; nothing of these was changed", apply.OutcomeInterrupted: "Interrupted",
+		apply.OutcomeBlocked: "Blocked", apply.OutcomeSkipped: "Skipped", apply.OutcomeDone: "Done",
+	}[of]
+	var list, names []string
+	for _, s := range r.Steps {
+		if s.Outcome != of {
+			continue
+		}
+		if of == apply.OutcomeDone || of == apply.OutcomeSkipped {
+			names = append(names, s.Target)
+			continue
+		}
+		line := "- " + code(s.Target)
+		if s.Message != "" {
+			line += ": " + escape(s.Message)
+		}
+		for _, c := range s.Causes {
+			line += "  \n  " + escape(causeText(c))
+		}
+		if s.RolledBack {
+			line += "  \n  CloudFormation rolled the stack back to what it was."
+		}
+		if s.Command != "" {
+			line += "  \n  next: " + code(p.o.complete(s.Command))
+		}
+		list = append(list, line)
+	}
+	if names != nil {
+		list = []string{fmt.Sprintf("%s: %s", counted(len(names), "step"), code(compact(names)))}
+	}
+	room := 1 << 40
+	if p.o.MaxBytes > 0 {
+		room = max(0, p.o.MaxBytes-p.Len()-p.spare()) / 2
+	}
+	return items(title, list, room)
+}

@@ -32,6 +32,7 @@ func IssuesMarkdown(w io.Writer, issues spec.Issues, o Options) error {
 		}
 		p.linef("%s", item)
 	}
+	p.WriteString(p.footer())
 	return p.flush(w)
 }
 

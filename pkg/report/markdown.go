@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"html"
 	"io"
 	"slices"
 	"strings"
@@ -112,8 +113,8 @@ func short(revision string) string {
 func (p *page) at(sources ...spec.Source) string {
 	var out []string
 	for i, s := range sources {
-		if i == manySources && len(sources) > manySources+1 {
-			out = append(out, fmt.Sprintf("%d more", len(sources)-i))
+		if i == 1 && len(sources) > manySources {
+			out = append(out, counted(len(sources)-i, "line")+" more")
 			break
 		}
 		where := code(place(s))
@@ -369,6 +370,20 @@ func (m *planMarkdown) title(e entry) string {
 	return title
 }
 
+// fewSources is how many spec lines stand in a title; more stand below it.
+const fewSources = 2
+
+// anchor is a spec line in HTML, as a link where there is one.
+func (p *page) anchor(s spec.Source) string {
+	where := "<code>" + markupCode(place(s)) + "</code>"
+	if p.o.Link != nil {
+		if url := p.o.Link(s); url != "" {
+			return `<a href="` + html.EscapeString(url) + `">` + where + "</a>"
+		}
+	}
+	return where
+}
+
 // longestNames is how long the names of an entry may be to stand in its title.
 const longestNames = 100
 
@@ -382,16 +397,21 @@ func (m *planMarkdown) block(e entry, few bool) string {
 	if names := compact(e.names()); len(e.steps) > 1 && len(names) > longestNames {
 		above = append(above, code(names))
 	}
-	if at := m.at(e.sources()...); at != "" {
-		above = append(above, "from "+at)
-	}
-	if len(lines) == 0 && len(above) == 0 {
-		return title + "\n\n"
+	if at := e.sources(); len(at) > fewSources {
+		above = append(above, "from "+m.at(at...))
 	}
 	b := page{o: m.o}
 	open := ""
 	if few && len(lines) <= openLines && len(lines) > 0 {
 		open = " open"
+	}
+	if at := e.sources(); len(at) <= fewSources {
+		for _, s := range at {
+			title += " · " + m.anchor(s)
+		}
+	}
+	if len(lines) == 0 && above == nil {
+		return title + "\n\n"
 	}
 	fmt.Fprintf(&b, "<details%s><summary>%s</summary>\n\n", open, title)
 	if above != nil {

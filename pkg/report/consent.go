@@ -28,7 +28,7 @@ func (t *planText) approvals() {
 			if all {
 				given = t.green(" (given)")
 			}
-			t.linef("  %s %s of %s%s", t.red(string(g.approvals[0].Kind)), counted(len(g.approvals), "resource"), clean(g.stack), given)
+			t.linef("  %s %s of %s%s", t.red(clean(string(g.approvals[0].Kind))), counted(len(g.approvals), "resource"), clean(g.stack), given)
 			t.paragraph(6, names)
 			continue
 		}
@@ -37,7 +37,7 @@ func (t *planText) approvals() {
 		if t.o.given(a) {
 			given = t.green(" (given)")
 		}
-		t.linef("  %s%s%s", t.red(string(a.Kind)), ":"+clean(a.Target), given)
+		t.linef("  %s%s%s", t.red(clean(string(a.Kind))), ":"+clean(a.Target), given)
 		t.paragraph(6, a.Why)
 	}
 }

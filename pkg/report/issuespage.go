@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"io"
 
 	"reconcile/pkg/spec"
@@ -49,17 +48,4 @@ func FailureMarkdown(w io.Writer, reason string, o Options) error {
 		p.linef("\n[The run](%s) has the log.", o.Full)
 	}
 	return p.flush(w)
-}
-
-// outcomeWord is for a title.
-func outcomeWord(n map[string]int, total int, interrupted bool) string {
-	switch {
-	case interrupted:
-		return "Interrupted"
-	case n["failed"] > 0:
-		return "Failed"
-	case n["done"] < total:
-		return fmt.Sprintf("Applied in part: %d of %s", n["done"], counted(total, "step"))
-	}
-	return "Applied: " + counted(total, "step")
 }

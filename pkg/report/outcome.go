@@ -123,3 +123,18 @@ func (p *page) outcomes(r apply.Result, of apply.Outcome) string {
 	}
 	return items(title, list, room)
 }
+
+// outcomeWord is a result in a few words, for a title.
+func outcomeWord(n map[string]int, total int, interrupted bool) string {
+	switch {
+	case interrupted:
+		return "Interrupted"
+	case n["failed"] > 0:
+		return fmt.Sprintf("The apply failed: %d of %s done", n["done"], counted(total, "step"))
+	case n["done"] == 0 && total > 0:
+		return "Nothing was applied: " + counted(total, "step") + " left"
+	case n["done"] < total:
+		return fmt.Sprintf("Applied in part: %d of %s", n["done"], counted(total, "step"))
+	}
+	return "Applied: " + counted(total, "step")
+}

@@ -21,7 +21,7 @@ const afterApply = "(known after apply)"
 
 // show is a property value on one line.
 func (o Options) show(v any) string {
-	s := plainValue(v)
+	s := inert(plainValue(v))
 	most := o.longValue()
 	if n := utf8.RuneCountInString(s); n > most && !o.Verbose {
 		return string([]rune(s)[:most]) + fmt.Sprintf("… (%d more characters)", n-most)

@@ -31,10 +31,11 @@ func newComment(g *global) *cobra.Command {
 	var c commentFlags
 	cmd := &cobra.Command{
 		Use:   "comment --pr N",
-		Short: "Tell a pull request on GitHub what it would change, or how its apply ended",
+		Short: "Tell a pull request what it would change, or how it went",
 		Long: `comment validates the specs, plans, and writes the plan as one comment on the
-pull request, which later runs edit in place; and as a check run with a remark at
-each spec line. Invalid specs are told there too. It makes no write call to AWS.
+pull request on GitHub, which later runs edit; and as a check run with a remark
+at each spec line. Invalid specs are told there too. It makes no write call to
+AWS.
 
 With --result it tells a merged pull request how its apply ended: FILE is what
 apply -o json wrote. Without --pr the pull request is that of --commit.

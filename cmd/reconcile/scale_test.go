@@ -24,7 +24,7 @@ type scale struct {
 	t     testing.TB
 	g     *global
 	box   *sandbox.Sandbox
-	clock *hurried
+	clock cloud.Clock
 	out   bytes.Buffer
 }
 
@@ -35,9 +35,9 @@ const (
 	formCUE  = "cue"
 )
 
-func newScale(t testing.TB, form string, n int) *scale {
+func newScale(t testing.TB, form string, n int, clock cloud.Clock) *scale {
 	t.Helper()
-	s := &scale{t: t, clock: &hurried{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}}
+	s := &scale{t: t, clock: clock}
 	dir := filepath.Join(t.TempDir(), "specs")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "specs"))); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func newScale(t testing.TB, form string, n int) *scale {
 	for name, body := range fleetFiles(form, n) {
 		s.write(name, body)
 	}
-	box, err := sandbox.Open(sandbox.Options{Seed: "scale", Now: s.clock.Now, Quotas: sandbox.Quotas{Stacks: max(2000, 2*n), Groups: max(500, n)}})
+	box, err := sandbox.Open(sandbox.Options{Seed: "scale", Now: func() time.Time { return s.clock.Now() }, Quotas: sandbox.Quotas{Stacks: max(2000, 2*n), Groups: max(500, n), Parameters: max(10_000, 3*n)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,11 +203,23 @@ func sum(by map[string]int) (n int) {
 	return n
 }
 
+// shifted is the wall clock, or the one of a synctest bubble, moved by so much.
+type shifted struct{ by time.Duration }
+
+func (s shifted) Now() time.Time { return time.Now().Add(s.by) }
+
+func (shifted) Sleep(ctx context.Context, d time.Duration) error {
+	time.Sleep(d)
+	return ctx.Err()
+}
+
 // hurried is a clock that nobody waits for: a sleep moves it and returns.
 type hurried struct {
 	mu  sync.Mutex
 	now time.Time
 }
+
+func newHurried() *hurried { return &hurried{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)} }
 
 func (h *hurried) Now() time.Time {
 	h.mu.Lock()

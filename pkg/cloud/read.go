@@ -188,9 +188,10 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 		r.outputs(inner, g, s.StackOutputs, described)
 		return nil
 	})
-	r.names(inner, g, s)
+	r.listings(inner, g, s)
 	r.extras(inner, g, s)
 	r.named(inner, g, s)
+	r.names(inner, g, s)
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,6 +62,43 @@ func BenchmarkOwnTime(b *testing.B) {
 					s.load(b.Context())
 				}
 				b.ReportMetric(float64(peak())/1e6, "peak-MB")
+			})
+		}
+	}
+}
+
+// BenchmarkCommand is the true binary that plans against an account in another
+// process, over HTTP: its processor time and its memory, start to end.
+func BenchmarkCommand(b *testing.B) {
+	for _, form := range []string{formYAML, formCUE} {
+		for _, n := range sizes {
+			b.Run(fmt.Sprintf("specs=%s/fleets=%d", form, n), func(b *testing.B) {
+				s := newScale(b, form, n, newHurried())
+				s.install(b.Context(), s.load(b.Context()))
+				s.clock = shifted{s.clock.Now().Sub(time.Now())}
+				server := httptest.NewServer(s.box)
+				defer server.Close()
+				binary, err := plainBinary()
+				if err != nil {
+					b.Fatal(err)
+				}
+				var cpu time.Duration
+				var resident int64
+				for b.Loop() {
+					cmd := exec.Command(binary, "plan", "--detailed-exitcode", "--specs", s.g.specs)
+					cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+server.URL, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_SESSION_TOKEN=")
+					if err := cmd.Start(); err != nil {
+						b.Fatal(err)
+					}
+					most := watchResident(cmd.Process.Pid)
+					if err := cmd.Wait(); err != nil {
+						b.Fatal(err)
+					}
+					resident = max(resident, most())
+					cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				}
+				b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms/op")
+				b.ReportMetric(float64(resident)/1000, "rss-MB") // 0 where there is no /proc
 			})
 		}
 	}
@@ -153,6 +194,35 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// watchResident gives the most memory, in KB, that a process had. What the
+// kernel tells its parent includes the parent's own, from before the exec.
+func watchResident(pid int) func() int64 {
+	var most int64
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {
+				var kb int64
+				if _, err := fmt.Sscan(after, &kb); err == nil {
+					most = kb
+				}
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}()
+	return func() int64 {
+		close(stop)
+		<-done
+		return most
+	}
 }
 
 // watchHeap samples the heap; the function that it returns stops and gives the

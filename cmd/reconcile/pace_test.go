@@ -69,6 +69,7 @@ func TestCallsAndPaceOfAPlan(t *testing.T) {
 				s.box.Pace(roundTrip, rates)
 				unchanged := s.unchanged(desired)
 				s.change(n / 2)
+				_ = s.clock.Sleep(t.Context(), time.Minute) // the first plan used up AWS's tokens
 				c := s.cloud()
 				p := s.compare(t.Context(), c, s.load(t.Context()))
 				if len(p.Steps) == 0 || !strings.Contains(s.out.String(), fleetSlug(n/2)) {

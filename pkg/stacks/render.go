@@ -53,7 +53,7 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 			AMIParameter: f.amiParameter(f.Fleet), Source: f.Source,
 		})
 	}
-	d.Notes = p.notes()
+	d.Notes = append(p.notes(), p.quotas(d)...)
 	return d, nil
 }
 

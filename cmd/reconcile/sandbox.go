@@ -31,6 +31,7 @@ func (g *global) sandboxFile() string {
 
 func newSandboxReset(g *global) *cobra.Command {
 	var bare bool
+	var quotas sandbox.Quotas
 	cmd := &cobra.Command{
 		Use:     "reset",
 		Short:   "Start with a fresh account",
@@ -38,7 +39,7 @@ func newSandboxReset(g *global) *cobra.Command {
 		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := sandbox.Reset(g.sandboxFile(), bare); err != nil {
+			if err := sandbox.Renew(sandbox.Options{Path: g.sandboxFile(), Bare: bare, Quotas: quotas}); err != nil {
 				return err
 			}
 			what := "a fresh account; its container images and fleet AMIs exist"
@@ -50,6 +51,9 @@ func newSandboxReset(g *global) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&bare, "bare", false, "an empty account, without container images and AMIs")
+	cmd.Flags().IntVar(&quotas.Stacks, "quota-stacks", 0, "stacks a region may have; 0 is AWS's default, 2,000")
+	cmd.Flags().IntVar(&quotas.Groups, "quota-groups", 0, "Auto Scaling groups a region may have; 0 is AWS's default, 500")
+	cmd.Flags().IntVar(&quotas.Parameters, "quota-parameters", 0, "SSM parameters a region may have; 0 is AWS's default, 10,000")
 	return cmd
 }
 

@@ -10,12 +10,18 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"reconcile/pkg/spec"
 )
 
 // The scripts in testdata/script run the true binary: its SDK clients, signing,
 // paging and error decoding, on the embedded sandbox. UPDATE=1 rewrites the
 // outputs they compare with.
 func TestMain(m *testing.M) {
+	// A test that loads CUE files starts this binary as their evaluator.
+	if handled, code := spec.ChildMain(os.Args, os.Stdin, os.Stdout); handled {
+		os.Exit(code)
+	}
 	testscript.Main(m, map[string]func(){"reconcile": main})
 }
 

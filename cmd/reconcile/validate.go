@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
 	"reconcile/pkg/spec"
 )
@@ -51,6 +52,11 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			if g.output == "text" {
 				fmt.Fprintf(g.out, "%s: valid. Platform %s, %s, %s, %s of your own; renders %s.\n", g.specs, set.Platform.Name,
 					counted(len(set.Fleets), "fleet"), counted(len(set.Bundles), "bundle"), counted(len(set.Stacks), "stack"), counted(len(desired.Stacks), "stack"))
+				for _, n := range desired.Notes {
+					if n.Severity == plan.SeverityWarning {
+						fmt.Fprintf(g.out, "%s:%d: warning: %s\n", n.Source.File, n.Source.Line, n.Message)
+					}
+				}
 			}
 			return nil
 		},

@@ -1,7 +1,6 @@
 package cfn
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -89,18 +88,6 @@ func Seal(t Template, owner string, digest Digest, revision string) Template {
 	t.Outputs = outputs
 	t.Description = fmt.Sprintf("%s [reconcile owner=%s digest=%s]", t.Description, owner, digest)
 	return t
-}
-
-// Canonical is JSON with sorted keys, no HTML escaping and no white space:
-// equal data gives equal bytes.
-func Canonical(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("canonical JSON: %w", err)
-	}
-	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
 // Parse reads a JSON template. Numbers become float64.

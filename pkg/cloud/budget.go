@@ -8,60 +8,84 @@ import (
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
-	"golang.org/x/time/rate"
 )
 
-// pace is how fast one API may be called: requests per second and burst.
-type pace struct {
-	perSecond float64
-	burst     int
-}
+// span is the time in which an API takes its number of calls: a second, and
+// what requests may bunch up on their way.
+const span = 1050 * time.Millisecond
 
-// paces per operation ("service Operation") or service. AWS publishes few
-// numbers (facts: aws-limits 4): these stay under the published ones, and the
-// budget slows down by itself where AWS says "slower".
-func paceOf(service, operation string) (key string, p pace) {
+// paceOf names the bucket of an operation and how many calls it takes in any
+// span. AWS publishes few numbers (facts: aws-limits 4): these stay under the
+// published ones in every second, the first one included, and the budget slows
+// down by itself where AWS says "slower".
+func paceOf(service, operation string) (key string, calls int) {
 	switch service {
 	case "CloudFormation":
 		// One user measured 5 DescribeStacks a second for an account; nothing
 		// is published for the others. Each has a bucket of its own.
-		return service + " " + operation, pace{5, 15}
+		return service + " " + operation, 5
 	case "SSM":
+		// 40 a second, shared by all Get calls; the others are counted in.
 		switch operation {
 		case "GetParameter", "GetParameters":
-			return "SSM Get", pace{36, 40} // 40 a second, shared by all Get calls
-		case "DescribeParameters":
-			return "SSM DescribeParameters", pace{5, 10}
+			return "SSM Get", 35
 		}
-		return "SSM write", pace{5, 10}
+		return "SSM", 5
 	case "CloudWatch Logs":
-		return service, pace{8, 10}
+		return service, 9
 	case "ACM", "ECS", "Secrets Manager":
-		return service, pace{10, 20}
+		return service, 10
 	}
-	return service, pace{20, 40}
+	return service, 20
 }
 
-// minPerSecond is as slow as a bucket gets, so that with a handful of waiting
-// requests no single delay reaches 15 seconds.
-const minPerSecond = 2
-
-// bucket is the shared limiter of one API. Throttling halves its rate and
-// success restores it slowly, so that all callers back off together.
+// bucket is the shared limiter of one API: so many calls in any span, at once
+// or spread. A token bucket that allows as many at once would allow twice the
+// rate in its first second. Throttling halves the number and success restores
+// it slowly, so that all callers back off together.
 type bucket struct {
-	limiter *rate.Limiter
-	full    rate.Limit
-	floor   rate.Limit
+	span time.Duration
+	full float64
+
+	mu      sync.Mutex
+	limit   float64
+	granted []time.Time // the times of the last calls, ascending; at most full
 }
 
-func (b *bucket) throttled(now time.Time) {
-	b.limiter.SetLimitAt(now, max(b.limiter.Limit()/2, b.floor))
-}
-
-func (b *bucket) succeeded(now time.Time) {
-	if l := b.limiter.Limit(); l < b.full {
-		b.limiter.SetLimitAt(now, min(l*1.1, b.full))
+// reserve takes the next free place and says how far away it is.
+func (b *bucket) reserve(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at, have := now, len(b.granted)
+	if have > 0 && b.granted[have-1].After(at) {
+		at = b.granted[have-1]
 	}
+	if n := int(b.limit); have >= n {
+		if free := b.granted[have-n].Add(b.span); free.After(at) {
+			at = free
+		}
+	}
+	if have == int(b.full) {
+		b.granted = append(b.granted[:0], b.granted[1:]...)
+	}
+	b.granted = append(b.granted, at)
+	return at.Sub(now)
+}
+
+// slowest is as slow as a bucket gets, in calls a span, so that with a handful
+// of waiting requests no single delay reaches 15 seconds.
+const slowest = 2
+
+func (b *bucket) throttled() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = max(b.limit/2, slowest)
+}
+
+func (b *bucket) succeeded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = min(b.limit*1.1, b.full)
 }
 
 // budget is the one request budget of a run: how many requests are in flight
@@ -113,29 +137,22 @@ func (c *Cloud) Stats() []CallCount {
 }
 
 func (b *budget) bucket(service, operation string) *bucket {
-	key, p := paceOf(service, operation)
+	key, calls := paceOf(service, operation)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if have, ok := b.buckets[key]; ok {
 		return have
 	}
-	full := rate.Limit(p.perSecond / b.scale)
-	made := &bucket{
-		limiter: rate.NewLimiter(full, p.burst),
-		full:    full,
-		floor:   min(full, rate.Limit(minPerSecond/b.scale)),
-	}
+	made := &bucket{span: time.Duration(float64(span) * b.scale), full: float64(calls), limit: float64(calls)}
 	b.buckets[key] = made
 	return made
 }
 
-// enter waits for a token of the API and for a free slot.
+// enter waits for a place at the API and for a free slot. A place that was
+// waited for in vain is lost, which only slows down.
 func (b *budget) enter(ctx context.Context, api *bucket) error {
-	now := b.clock.Now()
-	r := api.limiter.ReserveN(now, 1)
-	if d := r.DelayFrom(now); d > 0 {
+	if d := api.reserve(b.clock.Now()); d > 0 {
 		if err := b.clock.Sleep(ctx, d); err != nil {
-			r.CancelAt(b.clock.Now())
 			return err
 		}
 	}
@@ -176,9 +193,9 @@ func (b *budget) attempt(ctx context.Context, service, operation string, send fu
 	b.count(service, operation, slower)
 	switch {
 	case slower:
-		api.throttled(b.clock.Now())
+		api.throttled()
 	case err == nil:
-		api.succeeded(b.clock.Now())
+		api.succeeded()
 	}
 	return err
 }

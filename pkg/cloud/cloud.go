@@ -23,6 +23,9 @@ import (
 	"net/http"
 )
 
+// DefaultConcurrency is how many requests are in flight at once.
+const DefaultConcurrency = 16
+
 // Options of Open.
 type Options struct {
 	Region  string // wins over the environment
@@ -34,7 +37,8 @@ type Options struct {
 	// StaticCredentials signs with dummy credentials and reads no file, no
 	// environment and no instance metadata: for the sandbox.
 	StaticCredentials bool
-	// Concurrency is how many requests are in flight at once; 0 means 16.
+	// Concurrency is how many requests are in flight at once; 0 means
+	// DefaultConcurrency.
 	Concurrency int
 	// Clock is the wall clock if nil.
 	Clock Clock
@@ -76,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Cloud, error) {
 		c.scale = 1
 	}
 	if o.Concurrency <= 0 {
-		o.Concurrency = 16
+		o.Concurrency = DefaultConcurrency
 	}
 	c.budget = newBudget(c.clock, c.scale, o.Concurrency)
 	cfg, err := loadConfig(ctx, o)

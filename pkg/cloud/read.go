@@ -17,16 +17,14 @@ const (
 	readsAtOnce = 32
 	// stacksAtOnce bounds the stacks that are read with template and resources.
 	stacksAtOnce = 4
-	// fewDescribed stacks are described one by one; more of them by the page.
-	fewDescribed = 25
 	// maxRounds ends a plan that never has enough.
 	maxRounds = 8
 )
 
 // Read reads what a plan for the desired state needs, in two phases. First,
 // side by side, all that follows from the specs: the index of stacks by the
-// page, the stacks that others refer to, parameters in tens, groups in
-// hundreds, launch templates by the page and the named extras. Then, a few at
+// page and after it the stacks that others refer to, parameters in tens, groups
+// in hundreds, launch templates by the page and the named extras. Then, a few at
 // a time, what the answers ask for: the stacks whose digest differs.
 //
 // For an unchanged platform that is one STS call, the pages of the stack list,
@@ -112,6 +110,7 @@ type reader struct {
 
 	mu      sync.Mutex
 	live    plan.Live
+	pages   int      // of the list of stacks
 	foreign []string // stacks whose template is not JSON
 }
 
@@ -180,13 +179,19 @@ func (r *reader) read(ctx context.Context, s plan.ReadSet, index bool) error {
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	described := map[string]plan.LiveStack{}
-	if index {
-		g.Go(func() error { return r.index(inner) })
-	}
-	r.outputs(inner, g, s.StackOutputs, described)
-	r.names(inner, g, s)
+	g.Go(func() error {
+		if index {
+			if err := r.index(inner); err != nil {
+				return err
+			}
+		}
+		r.outputs(inner, g, s.StackOutputs, described)
+		return nil
+	})
+	r.listings(inner, g, s)
 	r.extras(inner, g, s)
 	r.named(inner, g, s)
+	r.names(inner, g, s)
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -234,19 +239,20 @@ func (r *reader) tokens(ctx context.Context) error {
 }
 
 func (r *reader) index(ctx context.Context) error {
-	stacks, _, err := r.cloud.listStacks(ctx)
+	stacks, n, err := r.cloud.listStacks(ctx)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.live.Stacks = stacks
+	r.live.Stacks, r.pages = stacks, n
 	return nil
 }
 
-// outputs describes stacks for what the index does not have.
+// outputs describes stacks for what the index does not have: one by one, or by
+// the page where the account has fewer pages than they are.
 func (r *reader) outputs(ctx context.Context, g *errgroup.Group, names []string, into map[string]plan.LiveStack) {
-	if len(names) > fewDescribed {
+	if len(names) > r.pages {
 		g.Go(func() error {
 			all, err := r.cloud.describeAllStacks(ctx)
 			r.mu.Lock()

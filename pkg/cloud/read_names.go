@@ -11,14 +11,9 @@ import (
 	"reconcile/pkg/plan"
 )
 
-// names reads what is asked for by name and many at a time.
-func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
-	for _, chunk := range chunks(s.Parameters, parametersPerCall) {
-		g.Go(func() error {
-			found, err := r.cloud.parametersChunk(ctx, chunk)
-			return merge(r, r.live.Parameters, found, err)
-		})
-	}
+// listings reads what comes by the page, each page with the token of the one
+// before: what takes longest begins first.
+func (r *reader) listings(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
 	if s.ParameterPath != "" {
 		g.Go(func() error {
 			found, err := r.cloud.parametersBelow(ctx, s.ParameterPath)
@@ -29,12 +24,6 @@ func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
 		g.Go(func() error {
 			found, err := r.cloud.parametersOwnedBy(ctx, s.OwnedBy)
 			return r.listed(found, err)
-		})
-	}
-	for _, chunk := range chunks(s.Groups, groupsPerCall) {
-		g.Go(func() error {
-			found, err := r.cloud.groupsChunk(ctx, chunk)
-			return merge(r, r.live.Groups, found, err)
 		})
 	}
 	if len(s.LaunchTemplates) > 0 {
@@ -50,6 +39,22 @@ func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
 		g.Go(func() error {
 			found, err := r.cloud.logGroups(ctx, names)
 			return merge(r, r.live.LogGroups, found, err)
+		})
+	}
+}
+
+// names reads what is asked for by name and many at a time.
+func (r *reader) names(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
+	for _, chunk := range chunks(s.Groups, groupsPerCall) {
+		g.Go(func() error {
+			found, err := r.cloud.groupsChunk(ctx, chunk)
+			return merge(r, r.live.Groups, found, err)
+		})
+	}
+	for _, chunk := range chunks(s.Parameters, parametersPerCall) {
+		g.Go(func() error {
+			found, err := r.cloud.parametersChunk(ctx, chunk)
+			return merge(r, r.live.Parameters, found, err)
 		})
 	}
 }

@@ -68,7 +68,7 @@ func (s *Sandbox) regionFor(name string, keep bool) (*region, *stackengine.Engin
 	if r.engine != nil {
 		return r, r.engine
 	}
-	state := &stackengine.State{Account: s.account.ID, Region: r.Name, Seed: s.account.number("stacks", r.Name)}
+	state := &stackengine.State{Account: s.account.ID, Region: r.Name, Seed: s.account.number("stacks", r.Name), MaxStacks: s.account.Quotas.Stacks}
 	engine := s.newEngine(r, state)
 	if keep {
 		r.Stacks, r.engine = state, engine

@@ -45,7 +45,7 @@ type logGroup struct {
 	Streams map[string]*logStream `json:"streams,omitempty"`
 }
 
-var logGroupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+var logGroupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)
 
 // retentionDays are the values that PutRetentionPolicy takes.
 var retentionDays = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -58,7 +58,7 @@ func checkRetention(days int32) error {
 }
 
 func checkLogGroupName(name string) error {
-	if logGroupName.MatchString(name) {
+	if len(name) <= 512 && logGroupName.MatchString(name) {
 		return nil
 	}
 	return fail("InvalidParameterException", "1 validation error detected: Value '%.80s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", name)

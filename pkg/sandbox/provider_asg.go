@@ -36,6 +36,9 @@ func createDeclaredGroup(c *call, r stackengine.Resource) (stackengine.Physical,
 	if c.region.Groups[name] != nil {
 		return stackengine.Physical{}, fail("AlreadyExists", "AutoScalingGroup by this name already exists - A group with the name %s already exists", name)
 	}
+	if len(c.region.Groups) >= c.mostGroups() {
+		return stackengine.Physical{}, fail("LimitExceeded", "You have already reached a limit for your Amazon EC2 Auto Scaling resources.")
+	}
 	g := &group{
 		Name: name, Created: c.now, Stack: r.StackID,
 		ARN: c.arn("autoscaling", "autoScalingGroup:"+uuid(r.Random("arn", "0123456789abcdef", 32))+":autoScalingGroupName/"+name),

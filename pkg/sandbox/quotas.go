@@ -57,6 +57,10 @@ func (c *call) quotaDoc(q quota, usual bool) doc {
 	switch stacks := c.region.Stacks; {
 	case usual:
 		value = q.usual
+	case q.code == "L-CDE20ADC":
+		value = float64(c.mostGroups())
+	case q.code == "L-0485CB21" && stacks == nil:
+		value = float64(inForce(c.account.Quotas.Stacks, defaultQuotas.Stacks))
 	case q.code == "L-0485CB21" && stacks != nil && stacks.MaxStacks > 0:
 		value = float64(stacks.MaxStacks)
 	}

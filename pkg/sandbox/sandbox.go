@@ -37,6 +37,8 @@ type Options struct {
 	Bare bool
 	// Seed makes generated ids and values of a fresh account repeatable.
 	Seed string
+	// Quotas of a fresh account; an account that exists keeps its own.
+	Quotas Quotas
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Scale multiplies everything that takes time in AWS; 0 means the engine's default.
@@ -104,10 +106,12 @@ func Open(o Options) (*Sandbox, error) {
 }
 
 // Reset replaces the state file at path, whatever its state, by a fresh account;
-// another file is left alone. Its account id and
-// region come from the options of the next Open.
-func Reset(path string, bare bool) error {
-	st, err := openStore(path)
+// another file is left alone. Its account id and region come from the options of the next Open.
+func Reset(path string, bare bool) error { return Renew(Options{Path: path, Bare: bare}) }
+
+// Renew is Reset with what else is a fresh account's own: its quotas.
+func Renew(o Options) error {
+	st, err := openStore(o.Path)
 	if err != nil {
 		return err
 	}
@@ -117,8 +121,9 @@ func Reset(path string, bare bool) error {
 	if err := st.foreign(); err != nil {
 		return errors.Join(err, st.unlock(), st.close())
 	}
-	a := newAccount("", "", newSeed(), bare, time.Time{})
-	return errors.Join(st.compact(a), os.RemoveAll(blobFolder(path)), st.unlock(), st.close())
+	a := newAccount("", "", newSeed(), o.Bare, time.Time{})
+	a.Quotas = o.Quotas
+	return errors.Join(st.compact(a), os.RemoveAll(blobFolder(o.Path)), st.unlock(), st.close())
 }
 
 // newSeed is the one thing that is random; everything else derives from it.
@@ -135,6 +140,7 @@ func (s *Sandbox) newAccount(bare bool) *account {
 		seed = newSeed()
 	}
 	a := newAccount("", "", seed, bare, time.Time{})
+	a.Quotas = s.options.Quotas
 	s.adopt(a)
 	return a
 }

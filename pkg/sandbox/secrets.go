@@ -61,7 +61,7 @@ const (
 
 const maxSecretBytes = 65536
 
-var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`)
+var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
 
 // stage finds the version that carries a label.
 func (s *secret) stage(label string) (id string, v *secretVersion) {
@@ -125,7 +125,7 @@ func (c *call) liveSecret(id *string) (*secret, error) {
 
 func createSecret(c *call, in *secretsmanager.CreateSecretInput) (*secretsmanager.CreateSecretOutput, error) {
 	name := aws.ToString(in.Name)
-	if !secretName.MatchString(name) {
+	if len(name) > 512 || !secretName.MatchString(name) {
 		return nil, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
 	if err := checkSecretSize(in.SecretString, in.SecretBinary); err != nil {

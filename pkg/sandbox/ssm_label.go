@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-var labelPattern = regexp.MustCompile(`^[a-zA-Z_.\-][a-zA-Z0-9_.\-]{0,99}$`)
+var labelPattern = regexp.MustCompile(`^[a-zA-Z_.\-][a-zA-Z0-9_.\-]*$`)
 
 // labelParameterVersion moves labels to a version; one that is not allowed is
 // reported, not refused.
@@ -23,7 +23,7 @@ func labelParameterVersion(c *call, in *ssm.LabelParameterVersionInput) (*ssm.La
 	var good, bad []string
 	for _, label := range in.Labels {
 		lower := strings.ToLower(label)
-		if !labelPattern.MatchString(label) || strings.HasPrefix(lower, "aws") || strings.HasPrefix(lower, "ssm") {
+		if len(label) > 100 || !labelPattern.MatchString(label) || strings.HasPrefix(lower, "aws") || strings.HasPrefix(lower, "ssm") {
 			bad = append(bad, label)
 		} else if !slices.Contains(v.Labels, label) {
 			good = append(good, label)

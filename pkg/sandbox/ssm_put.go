@@ -46,6 +46,9 @@ func putParameter(c *call, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, 
 	}
 	p := old
 	if p == nil {
+		if len(c.region.Parameters) >= inForce(c.account.Quotas.Parameters, defaultQuotas.Parameters) {
+			return nil, fail("ParameterLimitExceeded", "You have exceeded the number of parameters for this Amazon Web Services account. Delete one or more parameters and try again.")
+		}
 		p = &parameter{Name: name, Gone: c.region.Parameters[name] != nil && c.region.Parameters[name].Gone}
 	}
 	makeMap(&p.Tags)

@@ -24,6 +24,7 @@ type account struct {
 	Created time.Time `json:"created"`
 	Last    time.Time `json:"last"`             // time of the last write
 	Serial  int64     `json:"serial,omitempty"` // counts names that were drawn
+	Quotas  Quotas    `json:"quotas,omitzero"`
 
 	Regions map[string]*region `json:"regions,omitempty"`
 	Buckets map[string]*bucket `json:"buckets,omitempty"`

@@ -55,6 +55,8 @@ type traffic struct {
 	seed    string
 	serial  uint64
 	calls   map[string]int // "service.Operation"
+	latency time.Duration
+	rates   map[string]Rate
 	buckets map[string]*tokenBucket
 }
 
@@ -67,6 +69,14 @@ func (t *traffic) init(o Options) {
 	t.seed = o.Seed
 	t.calls = map[string]int{}
 	t.buckets = map[string]*tokenBucket{}
+	t.latency, t.rates = o.Latency, o.Rates
+}
+
+// Pace replaces Options.Latency and Options.Rates from the next call on.
+func (s *Sandbox) Pace(latency time.Duration, rates map[string]Rate) {
+	s.traffic.mu.Lock()
+	defer s.traffic.mu.Unlock()
+	s.traffic.latency, s.traffic.rates, s.traffic.buckets = latency, rates, map[string]*tokenBucket{}
 }
 
 // requestID numbers requests; they differ between requests of one sandbox.
@@ -85,7 +95,8 @@ func (t *traffic) enter(ctx context.Context, svc *service, name, operation strin
 	t.calls[key]++
 	n := t.calls[key]
 	now := o.Now()
-	allowed := t.take(o.Rates, key, now) && t.take(o.Rates, name, now)
+	allowed := t.take(t.rates, key, now) && t.take(t.rates, name, now)
+	delay := t.latency
 	t.mu.Unlock()
 
 	fault := ruled
@@ -95,7 +106,6 @@ func (t *traffic) enter(ctx context.Context, svc *service, name, operation strin
 	if !allowed && fault == nil {
 		fault = svc.throttled()
 	}
-	delay := o.Latency
 	if fault != nil {
 		delay += fault.Delay
 		if fault.Status == 0 && fault.Code != "" {

@@ -7,16 +7,16 @@ import (
 )
 
 var (
-	parameterName = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
-	tagKey        = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`)
+	parameterName = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+	tagKey        = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]+$`)
 )
 
 // mapKeyProblem says why a key of a map is refused.
 func mapKeyProblem(path, key string) string {
 	switch {
-	case path == "spec.parameters" && !parameterName.MatchString(key):
+	case path == "spec.parameters" && (len(key) > 255 || !parameterName.MatchString(key)):
 		return "is not a name that a template parameter can have: letters and digits"
-	case path == "spec.tags" && !tagKey.MatchString(key):
+	case path == "spec.tags" && (len(key) > 128 || !tagKey.MatchString(key)):
 		return "is not a tag key: 1 to 128 letters, digits, spaces and _ . : / = + - @"
 	}
 	return ""

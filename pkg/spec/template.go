@@ -119,7 +119,7 @@ func templateSections() []string {
 	return []string{"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Rules", "Transform", "Resources", "Outputs", "Globals"}
 }
 
-var logicalID = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
+var logicalID = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
 // checkTemplate judges the form of a template: its sections, counts, and that
 // every resource has a type. What is in the resources is judged against AWS's
@@ -184,7 +184,7 @@ func (l *loader) checkSection(root *node, name string, most int, each func(*memb
 	}
 	for i := range s.members {
 		m := &s.members[i]
-		if !logicalID.MatchString(m.key) && !strings.HasPrefix(m.key, "Fn::") {
+		if (len(m.key) > 255 || !logicalID.MatchString(m.key)) && !strings.HasPrefix(m.key, "Fn::") {
 			l.issues.add(m.at, name+"."+m.key, "template-name", "is no logical id: letters and digits only")
 			continue
 		}

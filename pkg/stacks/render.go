@@ -53,7 +53,7 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 			AMIParameter: f.amiParameter(f.Fleet), Source: f.Source,
 		})
 	}
-	d.Notes = p.notes()
+	d.Notes = append(p.notes(), p.quotas(d)...)
 	return d, nil
 }
 
@@ -81,9 +81,9 @@ func (p *platform) renderStacks(d *plan.Desired, fleets []fleet) error {
 	}
 	d.Stacks = append(d.Stacks, network, p.dataStack(), p.computeStack(), p.gpuSharedStack(), p.cicdStack())
 	d.Stacks = append(d.Stacks, p.monitoringStacks(fleets)...)
-	for _, f := range fleets {
-		d.Stacks = append(d.Stacks, f.stack())
-	}
+	own := make([]plan.Stack, len(fleets))
+	each(len(fleets), func(i int) { own[i] = fleets[i].stack() })
+	d.Stacks = append(d.Stacks, own...)
 	for _, doc := range p.set.Stacks {
 		s, err := p.userStack(doc)
 		if err != nil {

@@ -17,12 +17,23 @@ func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autosca
 		return nil, err
 	}
 	g := *old // a refused update changes nothing
+	if err := g.change(c, in); err != nil {
+		return nil, err
+	}
+	cause := old.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, old.Desired, g.Desired))
+	*old = g
+	old.scale(c, cause)
+	return &autoscaling.UpdateAutoScalingGroupOutput{}, nil
+}
+
+// change sets what a request gives.
+func (g *group) change(c *call, in *autoscaling.UpdateAutoScalingGroupInput) error {
 	if s := in.LaunchTemplate; s != nil {
 		g.Template, g.Mixed = &templateRef{aws.ToString(s.LaunchTemplateId), aws.ToString(s.LaunchTemplateName), aws.ToString(s.Version)}, nil
 	}
 	if in.MixedInstancesPolicy != nil {
 		if err := g.setMixed(c, in.MixedInstancesPolicy); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	set(&g.Cooldown, in.DefaultCooldown)
@@ -38,20 +49,21 @@ func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autosca
 	}
 	if in.VPCZoneIdentifier != nil {
 		g.Subnets = strings.Split(*in.VPCZoneIdentifier, ",")
+		if err := c.subnetsExist(g.Subnets); err != nil {
+			return err
+		}
 	}
+	if in.AvailabilityZones != nil {
+		g.Zones = in.AvailabilityZones
+	}
+	g.addZones(c)
 	if in.TerminationPolicies != nil {
 		g.Policies = in.TerminationPolicies
 	}
 	if err := g.resize(in.MinSize, in.MaxSize, in.DesiredCapacity); err != nil {
-		return nil, err
+		return err
 	}
-	if err := g.checkLaunch(c); err != nil {
-		return nil, err
-	}
-	cause := old.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, old.Desired, g.Desired))
-	*old = g
-	old.scale(c, cause)
-	return &autoscaling.UpdateAutoScalingGroupOutput{}, nil
+	return g.checkLaunch(c)
 }
 
 func set[T any](to *T, from *T) {
@@ -124,7 +136,11 @@ func withoutEmpty(v any) any {
 // checkLaunch refuses a group whose launch template, or the AMI in it, does
 // not exist.
 func (g *group) checkLaunch(c *call) error {
-	ref, _ := g.launch(c)
+	ref, _ := launchConfig{g.Template, g.Mixed}.launch(c)
+	return c.checkLaunch(ref)
+}
+
+func (c *call) checkLaunch(ref templateRef) error {
 	if ref.ID == "" && ref.Name == "" {
 		return fail("ValidationError", "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	}

@@ -25,10 +25,22 @@ func (c *call) itemProps(item *stackengine.Item) props {
 	if len(item.Properties) > 0 {
 		return decodeProps(item.Properties)
 	}
-	if s := c.region.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
-		return decodeProps(s.Resources[item.LogicalID].Properties)
+	s := c.region.Stacks.Stacks[item.Owner]
+	if s == nil || s.Resources[item.LogicalID] == nil {
+		return props{}
 	}
-	return props{}
+	// While a resource is replaced, the stack's record may be of the other one.
+	for r := s.Resources[item.LogicalID]; r != nil; r = r.Before {
+		if r.PhysicalID == item.PhysicalID {
+			return decodeProps(r.Properties)
+		}
+	}
+	for _, r := range s.Garbage {
+		if r.PhysicalID == item.PhysicalID && r.Type == item.Type {
+			return decodeProps(r.Properties)
+		}
+	}
+	return decodeProps(s.Resources[item.LogicalID].Properties)
 }
 
 // items lists what stacks made of a type, by id.

@@ -40,10 +40,12 @@ type region struct {
 	LogGroups       map[string]*logGroup       `json:"logGroups,omitempty"`
 	Repositories    map[string]*repository     `json:"repositories,omitempty"`
 	Services        map[string]*ecsService     `json:"services,omitempty"` // by "cluster/name"
+	Tasks           map[string][]*taskRevision `json:"tasks,omitempty"`    // task definitions by family, by revision
 	Groups          map[string]*group          `json:"groups,omitempty"`
 	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
 
 	engine *stackengine.Engine
+	wakes  *wakeQueue // nil until it is needed; see wakes.go
 }
 
 func newAccount(id, regionName, seed string, bare bool, now time.Time) *account {
@@ -59,6 +61,7 @@ func (r *region) init() {
 	makeMap(&r.Repositories)
 	makeMap(&r.Services)
 	makeMap(&r.Images)
+	makeMap(&r.Tasks)
 	makeMap(&r.LaunchTemplates)
 }
 

@@ -41,6 +41,10 @@ type Engine struct {
 	// Exists tells whether something that no stack created exists: a subnet of
 	// a default VPC, a role made by hand. nil means nothing does.
 	Exists func(resourceType, physicalID string) bool
+	// Check refuses a resource before its handler is called: it refers to what
+	// does not exist (create, update), or is still in use (delete). It must not
+	// call the engine back. nil means no such check.
+	Check func(ctx context.Context, phase Phase, r Resource) error
 	// Parameter resolves an SSM parameter for template parameters and
 	// {{resolve:ssm:…}}; version is "" for the latest. nil means none exists.
 	Parameter func(name, version string) (value string, ok bool)

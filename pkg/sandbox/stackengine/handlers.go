@@ -126,6 +126,9 @@ func (e *Engine) make(ctx context.Context, s *Stack, r, old *StackResource) *Han
 		}
 	}
 	view := e.view(s, r)
+	if err := e.check(ctx, PhaseCreate, view); err != nil {
+		return err
+	}
 	p, err := e.provider(r.Type).Create(ctx, view)
 	if err != nil {
 		return handlerError(err)
@@ -157,6 +160,9 @@ func (e *Engine) change(ctx context.Context, s *Stack, r, next *StackResource) *
 	old := e.view(s, r)
 	view := e.view(s, next)
 	view.PhysicalID = r.PhysicalID
+	if err := e.check(ctx, PhaseUpdate, view); err != nil {
+		return err
+	}
 	p, err := e.provider(r.Type).Update(ctx, old, view)
 	if err != nil {
 		return handlerError(err)
@@ -199,6 +205,11 @@ func overlay(live, before, after json.RawMessage) json.RawMessage {
 func (e *Engine) unmake(ctx context.Context, s *Stack, r *StackResource) *HandlerError {
 	key := r.Type + "|" + r.PhysicalID
 	item := e.State.Items[key]
+	if item != nil {
+		if err := e.check(ctx, PhaseDelete, e.view(s, r)); err != nil {
+			return err
+		}
+	}
 	if err := handlerError(e.provider(r.Type).Delete(ctx, e.view(s, r))); err != nil && err.Code != codeNotFound {
 		return err
 	}
@@ -231,7 +242,7 @@ func (e *Engine) checkProperties(r *StackResource) *HandlerError {
 		}
 		return &HandlerError{Message: fmt.Sprintf("Properties validation failed for resource %s with message:\n%s", r.LogicalID, strings.Join(lines, "\n"))}
 	}
-	return e.checkReferences(decode(r.Properties))
+	return nil
 }
 
 // schemaLine writes a problem as the schema validator of CloudFormation does.

@@ -45,7 +45,12 @@ func (r *refreshes) version(data string) *types.DesiredConfiguration {
 	if status != 200 || !ok {
 		r.t.Fatalf("%d %s", status, body)
 	}
-	return &types.DesiredConfiguration{LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: &number}}
+	return &types.DesiredConfiguration{LaunchTemplate: fleetLaunch(number)}
+}
+
+// fleetLaunch names a version of the fleet's launch template.
+func fleetLaunch(version string) *types.LaunchTemplateSpecification {
+	return &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: &version}
 }
 
 const g5 = "InstanceType=g5.xlarge"
@@ -146,7 +151,7 @@ func TestRefreshCheckpointAndRollback(t *testing.T) {
 	r := newRefreshes(t, 4)
 	pinned := r.version(g5)
 	// The group's own version must be a number, too.
-	must[*autoscaling.UpdateAutoScalingGroupOutput](t)(r.c.UpdateAutoScalingGroup(t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String(fleetName), LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: aws.String("1")}}))
+	must[*autoscaling.UpdateAutoScalingGroupOutput](t)(r.c.UpdateAutoScalingGroup(t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String(fleetName), LaunchTemplate: fleetLaunch("1")}))
 	if err := r.start(pinned, &types.RefreshPreferences{MinHealthyPercentage: aws.Int32(0), CheckpointPercentages: []int32{25, 100}, CheckpointDelay: aws.Int32(7200)}); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +219,7 @@ func TestRefreshWithoutWayBack(t *testing.T) {
 // are waited for, ignored or replaced.
 func TestRefreshSkipsAndProtects(t *testing.T) {
 	r := newRefreshes(t, 2)
-	same := &types.DesiredConfiguration{LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: aws.String("1")}}
+	same := &types.DesiredConfiguration{LaunchTemplate: fleetLaunch("1")}
 	if err := r.start(same, &types.RefreshPreferences{SkipMatching: aws.Bool(true)}); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +259,7 @@ func TestRefreshSkipsAndProtects(t *testing.T) {
 // itself; cancelling leaves what was replaced.
 func TestRefreshThatFails(t *testing.T) {
 	r := newRefreshes(t, 2)
-	must[*autoscaling.UpdateAutoScalingGroupOutput](t)(r.c.UpdateAutoScalingGroup(t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String(fleetName), LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: aws.String("1")}}))
+	must[*autoscaling.UpdateAutoScalingGroupOutput](t)(r.c.UpdateAutoScalingGroup(t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String(fleetName), LaunchTemplate: fleetLaunch("1")}))
 	next := r.version(g5)
 	capacity := sandbox.FaultRule{Service: "ec2", Operation: "RunInstances", Fault: sandbox.Fault{Code: "InsufficientInstanceCapacity"}}
 	if err := r.box.AddFault(capacity); err != nil {
@@ -308,6 +313,6 @@ func TestRefreshPreferences(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wantCode(t, r.start(nil, p), "ValidationError") })
 	}
 	_, err := r.c.StartInstanceRefresh(t.Context(), &autoscaling.StartInstanceRefreshInput{AutoScalingGroupName: aws.String(fleetName), DesiredConfiguration: &types.DesiredConfiguration{
-		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateName: aws.String(fleetName), Version: aws.String("9")}}})
+		LaunchTemplate: fleetLaunch("9")}})
 	wantCode(t, err, "ValidationError")
 }

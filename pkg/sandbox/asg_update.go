@@ -152,9 +152,33 @@ func (c *call) checkLaunch(ref templateRef) error {
 	if v == nil {
 		return fail("ValidationError", "You must use a valid fully-formed launch template. Could not find launch template version %s for launch template %s.", ref.Version, t.ID)
 	}
-	image := v.properties().text("ImageId")
-	if strings.HasPrefix(image, "ami-") && !c.imageExists(image) {
-		return fail("ValidationError", "You must use a valid fully-formed launch template. The image id '[%s]' does not exist", image)
+	return c.checkLaunchData(v.properties())
+}
+
+// checkLaunchData looks up what a launch template names. EC2 took it as it
+// was; Auto Scaling tries a launch before it accepts it.
+func (c *call) checkLaunchData(p props) error {
+	const invalid = "You must use a valid fully-formed launch template. "
+	if image := p.text("ImageId"); strings.HasPrefix(image, "ami-") && !c.imageExists(image) {
+		return fail("ValidationError", invalid+"The image id '[%s]' does not exist", image)
+	}
+	if name := p.sub("IamInstanceProfile").text("Name"); name != "" && !c.profileExists(name) {
+		return fail("ValidationError", invalid+"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
+	}
+	if arn := p.sub("IamInstanceProfile").text("Arn"); arn != "" && !c.foreign(arn) && !c.profileExists(arn) {
+		return fail("ValidationError", invalid+"Value (%s) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", arn)
+	}
+	groups := p.texts("SecurityGroupIds")
+	for _, n := range p.list("NetworkInterfaces") {
+		groups = append(groups, n.texts("Groups")...)
+	}
+	for _, id := range groups {
+		if !c.securityGroupExists(id) {
+			return fail("ValidationError", invalid+"The security group '%s' does not exist", id)
+		}
+	}
+	if key := p.text("KeyName"); key != "" && c.item("AWS::EC2::KeyPair", key) == nil {
+		return fail("ValidationError", invalid+"The key pair '%s' does not exist", key)
 	}
 	return nil
 }

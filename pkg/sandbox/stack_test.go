@@ -56,6 +56,8 @@ func (m tree) body(t testing.TB) *string {
 	return aws.String(string(b))
 }
 
+var namedIAM = []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}
+
 // stacks drives CloudFormation in virtual time.
 type stacks struct {
 	t   testing.TB
@@ -86,7 +88,7 @@ func (s *stacks) settle(name string) cfntypes.Stack {
 
 func (s *stacks) create(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
+	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: namedIAM, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func (s *stacks) create(name string, m tree) cfntypes.Stack {
 
 func (s *stacks) update(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
+	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: namedIAM, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.settle(name)

@@ -141,6 +141,21 @@ func (c *call) policyExists(arn string) bool {
 	return !ok || account != c.account.ID || c.itemAnywhere("AWS::IAM::ManagedPolicy", arn)
 }
 
+// keyExists takes a KMS key's id, ARN or alias; AWS's own keys all exist.
+func (c *call) keyExists(ref string) bool {
+	name := ref
+	if _, _, _, resource, ok := arnParts(ref); ok {
+		if c.foreign(ref) {
+			return true
+		}
+		name = strings.TrimPrefix(resource, "key/")
+	}
+	if strings.HasPrefix(name, "alias/") {
+		return strings.HasPrefix(name, "alias/aws/") || c.item("AWS::KMS::Alias", name) != nil
+	}
+	return c.item("AWS::KMS::Key", name) != nil
+}
+
 // named tells whether an item with that physical id exists; of what is foreign,
 // nothing is known.
 func (c *call) named(typeName, id string) bool { return c.foreign(id) || c.item(typeName, id) != nil }

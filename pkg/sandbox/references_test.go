@@ -193,18 +193,13 @@ func TestDeletionOfWhatIsInUse(t *testing.T) {
 				must[*cloudformation.CreateStackOutput](t)(s.c.CreateStack(t.Context(), &cloudformation.CreateStackInput{StackName: aws.String("user"), TemplateBody: &body, Capabilities: namedIAM}))
 				s.want(s.settle("user"), cfntypes.StackStatusCreateComplete)
 			}
-			remove := func(stack string) cfntypes.Stack {
-				id := s.settle(stack).StackId
-				must[*cloudformation.DeleteStackOutput](t)(s.c.DeleteStack(t.Context(), &cloudformation.DeleteStackInput{StackName: id}))
-				return s.settle(*id)
-			}
-			s.want(remove("used"), cfntypes.StackStatusDeleteFailed)
+			s.want(s.remove("used"), cfntypes.StackStatusDeleteFailed)
 			if all := strings.Join(s.reasons(*used.StackId), "\n"); !strings.Contains(all, test.want) {
 				t.Error(all)
 			}
 			if test.user != nil {
-				s.want(remove("user"), cfntypes.StackStatusDeleteComplete)
-				s.want(remove("used"), cfntypes.StackStatusDeleteComplete)
+				s.want(s.remove("user"), cfntypes.StackStatusDeleteComplete)
+				s.want(s.remove("used"), cfntypes.StackStatusDeleteComplete)
 			}
 		})
 	}

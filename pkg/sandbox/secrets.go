@@ -24,10 +24,11 @@ func secretOperations() map[string]operation {
 		"UpdateSecret":             writes(updateSecret),
 		"UpdateSecretVersionStage": writes(updateSecretVersionStage),
 
-		"DescribeSecret":    reads(describeSecret),
-		"GetRandomPassword": writes(getRandomPassword), // it draws, so it must be replayed
-		"GetSecretValue":    reads(getSecretValue),
-		"ListSecrets":       reads(listSecrets),
+		"DescribeSecret":       reads(describeSecret),
+		"GetRandomPassword":    writes(getRandomPassword), // it draws, so it must be replayed
+		"GetSecretValue":       reads(getSecretValue),
+		"ListSecretVersionIds": reads(listSecretVersions),
+		"ListSecrets":          reads(listSecrets),
 	}
 }
 

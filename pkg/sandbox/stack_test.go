@@ -69,6 +69,22 @@ func newStacks(t testing.TB, s *sandbox.Sandbox, clk *clock) *stacks {
 	return &stacks{t, clk, cloudformation.NewFromConfig(config(s))}
 }
 
+func newStacksIn(t testing.TB, s *sandbox.Sandbox, clk *clock, region string) *stacks {
+	c := config(s)
+	c.Region = region
+	return &stacks{t, clk, cloudformation.NewFromConfig(c)}
+}
+
+// remove deletes a stack and waits.
+func (s *stacks) remove(name string) cfntypes.Stack {
+	s.t.Helper()
+	id := s.settle(name).StackId
+	if _, err := s.c.DeleteStack(s.t.Context(), &cloudformation.DeleteStackInput{StackName: id}); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.settle(*id)
+}
+
 // settle lets time pass until no operation runs on the stack.
 func (s *stacks) settle(name string) cfntypes.Stack {
 	s.t.Helper()

@@ -12,13 +12,21 @@ import (
 
 func autoscalingOperations() map[string]operation {
 	return map[string]operation{
+		"CancelInstanceRefresh":               writes(cancelRefresh),
+		"CreateAutoScalingGroup":              writes(createGroup),
+		"DeleteAutoScalingGroup":              writes(deleteGroup),
 		"DescribeAutoScalingGroups":           reads(describeGroups),
 		"DescribeAutoScalingInstances":        reads(describeGroupInstances),
 		"DescribeInstanceRefreshes":           reads(describeRefreshes),
+		"DescribePolicies":                    docReads(describePolicies),
 		"DescribeScalingActivities":           reads(describeActivities),
-		"DescribePolicies":                    docReads(describeGroupPolicies),
+		"ResumeProcesses":                     writes(resumeProcesses),
+		"RollbackInstanceRefresh":             writes(rollbackRefresh),
 		"SetDesiredCapacity":                  writes(setDesiredCapacity),
+		"SetInstanceHealth":                   writes(setInstanceHealth),
 		"SetInstanceProtection":               writes(setInstanceProtection),
+		"StartInstanceRefresh":                writes(startRefresh),
+		"SuspendProcesses":                    writes(suspendProcesses),
 		"TerminateInstanceInAutoScalingGroup": writes(terminateInstance),
 		"UpdateAutoScalingGroup":              writes(updateGroup),
 	}
@@ -51,6 +59,12 @@ type group struct {
 	Protect      bool            `json:"protectNew,omitempty"` // new instances are protected from scale-in
 	Stack        string          `json:"stack,omitempty"`      // ARN of the stack that made it
 
+	Next      time.Time         `json:"next,omitzero"`       // when something happens by itself
+	Retry     time.Time         `json:"retry,omitzero"`      // when it launches again
+	Declared  time.Time         `json:"declared,omitzero"`   // when a stack last set it
+	Suspended map[string]string `json:"suspended,omitempty"` // process → reason
+	Refreshes []refresh         `json:"refreshes,omitempty"` // the oldest first
+
 	Instances  []groupInstance `json:"instances,omitempty"`
 	Activities []groupActivity `json:"activities,omitempty"` // the oldest first
 }
@@ -74,25 +88,41 @@ var groupMetrics = []string{
 }
 
 // mixed decodes the policy; nil when the group has none.
-func (g *group) mixed(c *call) *types.MixedInstancesPolicy {
-	if len(g.Mixed) == 0 {
+func (g *group) mixed(c *call) *types.MixedInstancesPolicy { return mixedPolicy(c, g.Mixed) }
+
+func mixedPolicy(c *call, raw json.RawMessage) *types.MixedInstancesPolicy {
+	if len(raw) == 0 {
 		return nil
 	}
 	out := &types.MixedInstancesPolicy{}
-	if err := c.sandbox.fields.fill(g.Mixed, out); err != nil {
+	if err := c.sandbox.fields.fill(raw, out); err != nil {
 		return nil // it was read the same way when it was stored
 	}
 	return out
 }
 
-// launch is the launch template that new instances come from.
+// launchConfig is what instances are launched from: one of both is set.
+type launchConfig struct {
+	Template *templateRef    `json:"template,omitempty"`
+	Mixed    json.RawMessage `json:"mixed,omitempty"` // MixedInstancesPolicy in CloudFormation's names
+}
+
+// launch is the launch template that new instances come from: while the group
+// is refreshed, the one that is rolled out.
 func (g *group) launch(c *call) (ref templateRef, instanceType string) {
-	m := g.mixed(c)
+	if r := g.refreshing(); r != nil && r.Desired != nil && r.Status != string(types.InstanceRefreshStatusRollbackInProgress) {
+		return r.Desired.launch(c)
+	}
+	return launchConfig{g.Template, g.Mixed}.launch(c)
+}
+
+func (l launchConfig) launch(c *call) (ref templateRef, instanceType string) {
+	m := mixedPolicy(c, l.Mixed)
 	if m == nil {
-		if g.Template == nil {
+		if l.Template == nil {
 			return templateRef{}, ""
 		}
-		return *g.Template, ""
+		return *l.Template, ""
 	}
 	if m.LaunchTemplate == nil || m.LaunchTemplate.LaunchTemplateSpecification == nil {
 		return templateRef{}, ""
@@ -224,7 +254,7 @@ func (g *group) out(c *call) types.AutoScalingGroup {
 		Instances:            []types.Instance{}, SuspendedProcesses: []types.SuspendedProcess{}, LoadBalancerNames: []string{},
 	}
 	if out.MixedInstancesPolicy != nil && out.MixedInstancesPolicy.LaunchTemplate != nil {
-		ref, _ := g.launch(c)
+		ref, _ := launchConfig{Mixed: g.Mixed}.launch(c)
 		out.MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification = ref.spec(c)
 	}
 	for i := range g.Metrics {
@@ -234,24 +264,15 @@ func (g *group) out(c *call) types.AutoScalingGroup {
 		t := &g.Tags[i]
 		out.Tags = append(out.Tags, types.TagDescription{Key: &t.Key, Value: &t.Value, PropagateAtLaunch: &t.Propagate, ResourceId: &g.Name, ResourceType: aws.String("auto-scaling-group")})
 	}
+	for _, process := range sortedKeys(g.Suspended) {
+		out.SuspendedProcesses = append(out.SuspendedProcesses, types.SuspendedProcess{ProcessName: aws.String(process), SuspensionReason: aws.String(g.Suspended[process])})
+	}
 	for i := range g.Instances {
 		if inst, ok := g.Instances[i].out(c); ok {
 			out.Instances = append(out.Instances, inst)
 		}
 	}
 	return out
-}
-
-// describeRefreshes tells that a group was never refreshed: nothing here starts
-// a refresh.
-func describeRefreshes(c *call, in *autoscaling.DescribeInstanceRefreshesInput) (*autoscaling.DescribeInstanceRefreshesOutput, error) {
-	if _, err := records(in.MaxRecords); err != nil {
-		return nil, err
-	}
-	if _, err := c.group(in.AutoScalingGroupName); err != nil {
-		return nil, err
-	}
-	return &autoscaling.DescribeInstanceRefreshesOutput{}, nil
 }
 
 func describeActivities(c *call, in *autoscaling.DescribeScalingActivitiesInput) (*autoscaling.DescribeScalingActivitiesOutput, error) {

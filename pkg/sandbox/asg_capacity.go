@@ -15,6 +15,7 @@ import (
 const (
 	launchSeconds    = 40
 	terminateSeconds = 60
+	retrySeconds     = 60 // after a launch that failed
 )
 
 // keptActivities is how many activities a group remembers.
@@ -93,20 +94,50 @@ func (a *groupActivity) out(c *call, g *group) types.Activity {
 // are protected from scale-in stay.
 func (g *group) scale(c *call, cause string) {
 	g.forget(c.now)
-	have := int32(0)
+	have := g.active()
+	for ; have < g.Desired && g.may(processLaunch); have++ {
+		if !g.launchOne(c, cause) {
+			break
+		}
+	}
+	for ; have > g.Desired && g.may(processTerminate); have-- {
+		if !g.endOne(c, cause) {
+			break
+		}
+	}
+	g.plan(c)
+}
+
+// active counts the instances that are there and not on their way out.
+func (g *group) active() int32 {
+	n := int32(0)
 	for i := range g.Instances {
 		if g.Instances[i].active() {
-			have++
+			n++
 		}
 	}
-	for ; have < g.Desired; have++ {
-		g.launchOne(c, cause)
+	return n
+}
+
+// tick does what is due: another attempt to launch, the next step of a refresh.
+func (g *group) tick(c *call) {
+	if !g.Retry.IsZero() && !c.now.Before(g.Retry) {
+		g.Retry = time.Time{}
+		g.scale(c, g.because(c, fmt.Sprintf("an instance was started in response to a difference between desired and actual capacity, increasing the capacity from %d to %d.", g.active(), g.Desired)))
 	}
-	for ; have > g.Desired; have-- {
-		if !g.endOne(c, cause) {
-			return
-		}
+	if r := g.refreshing(); r != nil && !r.Next.IsZero() && !c.now.Before(r.Next) {
+		g.advanceRefresh(c, r)
 	}
+	g.plan(c)
+}
+
+// plan says when the group does something by itself.
+func (g *group) plan(c *call) {
+	g.Next = g.Retry
+	if r := g.refreshing(); r != nil && !r.Next.IsZero() && (g.Next.IsZero() || r.Next.Before(g.Next)) {
+		g.Next = r.Next
+	}
+	c.region.wakeAt(g.Next, wakeGroup, g.Name)
 }
 
 // forget drops instances that are gone and the oldest activities.
@@ -123,8 +154,17 @@ func (g *group) forget(now time.Time) {
 	}
 }
 
-func (g *group) launchOne(c *call, cause string) {
+// launchOne launches an instance; false when it cannot, and then the group
+// tries again.
+func (g *group) launchOne(c *call, cause string) bool {
 	ref, instanceType := g.launch(c)
+	if why := g.refused(c, ref, instanceType); why != "" {
+		why += " Launching EC2 instance failed."
+		a := g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now)
+		a.Failed = why
+		g.Retry = c.now.Add(c.takes(retrySeconds))
+		return false
+	}
 	inst := groupInstance{
 		ID: "i-" + c.account.draw("instance")[:17], Zone: g.emptiestZone(c), Type: instanceType,
 		Launched: c.now, Ready: c.now.Add(c.takes(launchSeconds)), Protect: g.Protect, Template: ref,
@@ -141,6 +181,29 @@ func (g *group) launchOne(c *call, cause string) {
 	}
 	g.Instances = append(g.Instances, inst)
 	g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
+	return true
+}
+
+// refused is why EC2 launches nothing: capacity or limits, which are faults of
+// the sandbox's plan for ec2 RunInstances, or a template that has gone.
+func (g *group) refused(c *call, ref templateRef, instanceType string) string {
+	if err := c.checkLaunch(ref); err != nil {
+		return asFail(err).Message
+	}
+	f := c.struck("ec2", "RunInstances")
+	switch {
+	case f == nil:
+		return ""
+	case f.Code == "InsufficientInstanceCapacity" && f.Message == "":
+		if instanceType == "" {
+			instanceType = c.template(ref.ID, ref.Name).version(ref.Version).properties().text("InstanceType")
+		}
+		zone := g.emptiestZone(c)
+		return fmt.Sprintf("We currently do not have sufficient %s capacity in the Availability Zone you requested (%s). Our system will be working on provisioning additional capacity. You can currently get %[1]s capacity by not specifying an Availability Zone in your request.", instanceType, zone)
+	case f.Message == "":
+		return f.Code + "."
+	}
+	return f.Message
 }
 
 // emptiestZone spreads instances over the group's zones.

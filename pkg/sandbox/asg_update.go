@@ -17,12 +17,23 @@ func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autosca
 		return nil, err
 	}
 	g := *old // a refused update changes nothing
+	if err := g.change(c, in); err != nil {
+		return nil, err
+	}
+	cause := old.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, old.Desired, g.Desired))
+	*old = g
+	old.scale(c, cause)
+	return &autoscaling.UpdateAutoScalingGroupOutput{}, nil
+}
+
+// change sets what a request gives.
+func (g *group) change(c *call, in *autoscaling.UpdateAutoScalingGroupInput) error {
 	if s := in.LaunchTemplate; s != nil {
 		g.Template, g.Mixed = &templateRef{aws.ToString(s.LaunchTemplateId), aws.ToString(s.LaunchTemplateName), aws.ToString(s.Version)}, nil
 	}
 	if in.MixedInstancesPolicy != nil {
 		if err := g.setMixed(c, in.MixedInstancesPolicy); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	set(&g.Cooldown, in.DefaultCooldown)
@@ -38,20 +49,21 @@ func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autosca
 	}
 	if in.VPCZoneIdentifier != nil {
 		g.Subnets = strings.Split(*in.VPCZoneIdentifier, ",")
+		if err := c.subnetsExist(g.Subnets); err != nil {
+			return err
+		}
 	}
+	if in.AvailabilityZones != nil {
+		g.Zones = in.AvailabilityZones
+	}
+	g.addZones(c)
 	if in.TerminationPolicies != nil {
 		g.Policies = in.TerminationPolicies
 	}
 	if err := g.resize(in.MinSize, in.MaxSize, in.DesiredCapacity); err != nil {
-		return nil, err
+		return err
 	}
-	if err := g.checkLaunch(c); err != nil {
-		return nil, err
-	}
-	cause := old.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, old.Desired, g.Desired))
-	*old = g
-	old.scale(c, cause)
-	return &autoscaling.UpdateAutoScalingGroupOutput{}, nil
+	return g.checkLaunch(c)
 }
 
 func set[T any](to *T, from *T) {
@@ -124,7 +136,11 @@ func withoutEmpty(v any) any {
 // checkLaunch refuses a group whose launch template, or the AMI in it, does
 // not exist.
 func (g *group) checkLaunch(c *call) error {
-	ref, _ := g.launch(c)
+	ref, _ := launchConfig{g.Template, g.Mixed}.launch(c)
+	return c.checkLaunch(ref)
+}
+
+func (c *call) checkLaunch(ref templateRef) error {
 	if ref.ID == "" && ref.Name == "" {
 		return fail("ValidationError", "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	}
@@ -136,9 +152,33 @@ func (g *group) checkLaunch(c *call) error {
 	if v == nil {
 		return fail("ValidationError", "You must use a valid fully-formed launch template. Could not find launch template version %s for launch template %s.", ref.Version, t.ID)
 	}
-	image := v.properties().text("ImageId")
-	if strings.HasPrefix(image, "ami-") && !c.imageExists(image) {
-		return fail("ValidationError", "You must use a valid fully-formed launch template. The image id '[%s]' does not exist", image)
+	return c.checkLaunchData(v.properties())
+}
+
+// checkLaunchData looks up what a launch template names. EC2 took it as it
+// was; Auto Scaling tries a launch before it accepts it.
+func (c *call) checkLaunchData(p props) error {
+	const invalid = "You must use a valid fully-formed launch template. "
+	if image := p.text("ImageId"); strings.HasPrefix(image, "ami-") && !c.imageExists(image) {
+		return fail("ValidationError", invalid+"The image id '[%s]' does not exist", image)
+	}
+	if name := p.sub("IamInstanceProfile").text("Name"); name != "" && !c.profileExists(name) {
+		return fail("ValidationError", invalid+"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
+	}
+	if arn := p.sub("IamInstanceProfile").text("Arn"); arn != "" && !c.foreign(arn) && !c.profileExists(arn) {
+		return fail("ValidationError", invalid+"Value (%s) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", arn)
+	}
+	groups := p.texts("SecurityGroupIds")
+	for _, n := range p.list("NetworkInterfaces") {
+		groups = append(groups, n.texts("Groups")...)
+	}
+	for _, id := range groups {
+		if !c.securityGroupExists(id) {
+			return fail("ValidationError", invalid+"The security group '%s' does not exist", id)
+		}
+	}
+	if key := p.text("KeyName"); key != "" && !c.exists("AWS::EC2::KeyPair", key) {
+		return fail("ValidationError", invalid+"The key pair '%s' does not exist", key)
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ import (
 // sandbox's clock standing at that time. So the result does not depend on when
 // or how often somebody looked, and serving a journal again gives the same state.
 
+// maxSteps bounds what may happen in a region at one moment.
+const maxSteps = 100_000
+
 // advance moves the account to now.
 func (s *Sandbox) advance(ctx context.Context, now time.Time) error {
 	names := make([]string, 0, len(s.account.Regions))
@@ -23,19 +26,19 @@ func (s *Sandbox) advance(ctx context.Context, now time.Time) error {
 	sort.Strings(names)
 	for _, name := range names {
 		r := s.account.Regions[name]
-		if r.engine == nil {
-			continue
-		}
-		for {
-			at, ok := r.engine.Next()
+		for steps, last := 0, (time.Time{}); ; steps++ {
+			at, ok := r.next()
 			if !ok || at.After(now) {
 				break
 			}
-			s.clock = at
-			r.engine.Advance(ctx, at)
-			if again, ok := r.engine.Next(); ok && !again.After(at) {
-				return errors.New("stack engine: time stands still")
+			if at.After(last) {
+				steps, last = 0, at
 			}
+			if steps > maxSteps {
+				return errors.New("sandbox: time stands still")
+			}
+			s.clock = at
+			s.step(ctx, r)
 		}
 	}
 	s.clock = now
@@ -85,11 +88,17 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Providers: s.providers(r),
 		Fetch:     s.fetchTemplate,
 		Zones:     zonesOf,
-		Secure:    func(name, version string) bool { return s.secureParameter(r, name, version) },
-		Secret:    func(id, stage, version string) (string, bool) { return s.secretValue(r, id, stage, version) },
+		Exists: func(typeName, id string) bool {
+			return (&call{now: s.clock, account: s.account, region: r, sandbox: s}).unowned(typeName, id)
+		},
+		Secure: func(name, version string) bool { return s.secureParameter(r, name, version) },
+		Secret: func(id, stage, version string) (string, string) { return s.secretValue(r, id, stage, version) },
 		Output: func(region, stack, key string) (string, bool) {
 			_, other := s.regionFor(region, false)
 			return other.OutputOf(stack, key)
+		},
+		Check: func(ctx context.Context, phase stackengine.Phase, res stackengine.Resource) error {
+			return s.checkResource(ctx, r, phase, res)
 		},
 	}
 }

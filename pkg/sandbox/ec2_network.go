@@ -36,10 +36,22 @@ func itemProps(r *region, item *stackengine.Item) props {
 	if len(item.Properties) > 0 {
 		return decodeProps(item.Properties)
 	}
-	if s := r.Stacks.Stacks[item.Owner]; s != nil && s.Resources[item.LogicalID] != nil {
-		return decodeProps(s.Resources[item.LogicalID].Properties)
+	s := r.Stacks.Stacks[item.Owner]
+	if s == nil || s.Resources[item.LogicalID] == nil {
+		return props{}
 	}
-	return props{}
+	// While a resource is replaced, the stack's record may be of the other one.
+	for res := s.Resources[item.LogicalID]; res != nil; res = res.Before {
+		if res.PhysicalID == item.PhysicalID {
+			return decodeProps(res.Properties)
+		}
+	}
+	for _, res := range s.Garbage {
+		if res.PhysicalID == item.PhysicalID && res.Type == item.Type {
+			return decodeProps(res.Properties)
+		}
+	}
+	return decodeProps(s.Resources[item.LogicalID].Properties)
 }
 
 // itemsAsked applies the ids of a request.

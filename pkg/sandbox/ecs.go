@@ -11,17 +11,20 @@ import (
 
 func ecsOperations() map[string]operation {
 	return map[string]operation{
-		"DescribeTaskDefinition": docReads(describeTaskDefinition),
-		"DescribeTasks":          docReads(describeTasks),
-		"ListTasks":              docReads(listTasks),
-		"RunTask":                docWrites(runTask),
-		"StopTask":               docWrites(stopTask),
-
-		"DescribeClusters": reads(describeClusters),
-		"DescribeServices": reads(describeServices),
-		"ListClusters":     reads(listClusters),
-		"ListServices":     reads(listServices),
-		"UpdateService":    writes(updateService),
+		"DeleteService":            writes(deleteService),
+		"DeregisterTaskDefinition": writes(deregisterTaskDefinition),
+		"DescribeClusters":         reads(describeClusters),
+		"DescribeServices":         reads(describeServices),
+		"DescribeTaskDefinition":   reads(describeTaskDefinition),
+		"DescribeTasks":            docReads(describeTasks),
+		"ListClusters":             reads(listClusters),
+		"ListServices":             reads(listServices),
+		"ListTaskDefinitions":      reads(listTaskDefinitions),
+		"ListTasks":                docReads(listTasks),
+		"RegisterTaskDefinition":   writes(registerTaskDefinition),
+		"RunTask":                  docWrites(runTask),
+		"StopTask":                 docWrites(stopTask),
+		"UpdateService":            writes(updateService),
 	}
 }
 
@@ -34,74 +37,15 @@ type ecsService struct {
 	Desired  int32             `json:"desired"`
 	Created  time.Time         `json:"created"`
 	Breaker  bool              `json:"breaker,omitempty"`
+	Rollback bool              `json:"rollback,omitempty"` // of the circuit breaker
+	Least    int32             `json:"least,omitempty"`    // minimum healthy percent
+	Most     int32             `json:"most,omitempty"`     // maximum percent
+	Inactive time.Time         `json:"inactive,omitzero"`  // when it was deleted
+	Next     time.Time         `json:"next,omitzero"`      // when something happens by itself
+	Declared time.Time         `json:"declared,omitzero"`  // when a stack last set it
 	Rollouts []rollout         `json:"rollouts,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 	Stack    string            `json:"stack,omitempty"`
-}
-
-// rollout is a deployment of a service: under way until Done.
-type rollout struct {
-	ID      string    `json:"id"`
-	Task    string    `json:"task"`
-	Created time.Time `json:"created"`
-	Done    time.Time `json:"done"`
-	Failed  string    `json:"failed,omitempty"`
-}
-
-// rolloutSeconds is how long tasks take to start and pass their checks.
-const rolloutSeconds = 90
-
-// deploy begins a rollout of the service's task definition. Without its
-// images it fails when its time is over.
-func (s *ecsService) deploy(c *call) {
-	r := rollout{ID: "ecs-svc/" + digitsOf(c.account.draw("rollout")), Task: s.Task, Created: c.now, Done: c.now.Add(c.takes(rolloutSeconds))}
-	if missing := c.missingImage(s.Task); missing != "" {
-		r.Failed = "ECS deployment circuit breaker: tasks failed to start."
-	}
-	s.Rollouts = append(s.Rollouts, r)
-	if n := len(s.Rollouts) - 10; n > 0 {
-		s.Rollouts = append([]rollout{}, s.Rollouts[n:]...)
-	}
-}
-
-// digitsOf turns hex digits into 19 decimal ones.
-func digitsOf(h string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' {
-			return r - 'a' + '1'
-		}
-		return r
-	}, h[:19])
-}
-
-// missingImage names the first image of a task definition that is in no
-// repository of the account; images of other registries exist.
-func (c *call) missingImage(task string) string {
-	item := c.item("AWS::ECS::TaskDefinition", task)
-	if item == nil {
-		return ""
-	}
-	for _, container := range c.itemProps(item).list("ContainerDefinitions") {
-		image := container.text("Image")
-		rest, ours := strings.CutPrefix(image, c.account.ID+".dkr.ecr."+c.region.Name+".amazonaws.com/")
-		if !ours {
-			continue
-		}
-		if repo, digest, ok := strings.Cut(rest, "@"); ok {
-			if r := c.region.Repositories[repo]; c.account.Bare && (r == nil || r.Images[digest] == nil) {
-				return image
-			}
-			continue
-		}
-		repo, tag, _ := strings.Cut(rest, ":")
-		if tag == "" {
-			tag = "latest"
-		}
-		if c.containerTag(repo, tag) == nil {
-			return image
-		}
-	}
-	return ""
 }
 
 func clusterName(ref *string) string {
@@ -150,57 +94,17 @@ func (s *ecsService) out(c *call) types.Service {
 	for _, d := range deployments {
 		running += d.RunningCount
 	}
+	status := "ACTIVE"
+	if !s.Inactive.IsZero() {
+		status, deployments, running = "INACTIVE", nil, 0
+	}
 	return types.Service{
-		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: aws.String("ACTIVE"), TaskDefinition: &s.Task,
+		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: &status, TaskDefinition: &s.Task,
 		DesiredCount: s.Desired, RunningCount: running, PendingCount: max(0, s.Desired-running), CreatedAt: &s.Created, LaunchType: types.LaunchTypeFargate,
 		SchedulingStrategy: types.SchedulingStrategyReplica, Deployments: deployments, Events: s.events(c), PropagateTags: types.PropagateTagsNone,
-		DeploymentConfiguration: &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: s.Breaker, Rollback: s.Breaker}, MaximumPercent: aws.Int32(200), MinimumHealthyPercent: aws.Int32(100)},
+		DeploymentConfiguration: &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: s.Breaker, Rollback: s.Rollback}, MaximumPercent: &s.Most, MinimumHealthyPercent: &s.Least},
 		DeploymentController:    &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
 	}
-}
-
-// deployments are the primary one and, until it is done, the one before.
-func (s *ecsService) deployments(c *call) []types.Deployment {
-	var out []types.Deployment
-	for i := len(s.Rollouts) - 1; i >= 0 && len(out) < 2; i-- {
-		r := &s.Rollouts[i]
-		d := types.Deployment{
-			Id: &r.ID, TaskDefinition: &r.Task, CreatedAt: &r.Created, UpdatedAt: &r.Created, DesiredCount: s.Desired, LaunchType: types.LaunchTypeFargate,
-			Status: aws.String("PRIMARY"), RolloutState: types.DeploymentRolloutStateInProgress, RolloutStateReason: aws.String("ECS deployment " + r.ID + " in progress."),
-		}
-		done := !c.now.Before(r.Done)
-		switch {
-		case done && r.Failed != "":
-			d.RolloutState, d.RolloutStateReason, d.FailedTasks, d.UpdatedAt = types.DeploymentRolloutStateFailed, &r.Failed, 3, &r.Done
-		case done:
-			d.RolloutState, d.RolloutStateReason, d.RunningCount, d.UpdatedAt = types.DeploymentRolloutStateCompleted, aws.String("ECS deployment "+r.ID+" completed."), s.Desired, &r.Done
-		}
-		if len(out) > 0 {
-			d.Status = aws.String("ACTIVE")
-		}
-		out = append(out, d)
-		if done && r.Failed == "" {
-			break
-		}
-	}
-	return out
-}
-
-// events are the last ones, the newest first.
-func (s *ecsService) events(c *call) []types.ServiceEvent {
-	out := []types.ServiceEvent{}
-	for i := len(s.Rollouts) - 1; i >= 0; i-- {
-		r := &s.Rollouts[i]
-		if c.now.Before(r.Done) {
-			continue
-		}
-		message := "(service " + s.Name + ") has reached a steady state."
-		if r.Failed != "" {
-			message = "(service " + s.Name + ") was unable to place or start tasks: CannotPullContainerError: " + c.missingImage(r.Task) + ": not found"
-		}
-		out = append(out, types.ServiceEvent{Id: aws.String(uuid(hexOf("event", s.ARN, r.ID))), CreatedAt: &r.Done, Message: &message})
-	}
-	return out
 }
 
 func describeClusters(c *call, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
@@ -217,7 +121,7 @@ func describeClusters(c *call, in *ecs.DescribeClustersInput) (*ecs.DescribeClus
 		}
 		cl := types.Cluster{ClusterName: &name, ClusterArn: aws.String(c.clusterARN(name)), Status: aws.String("ACTIVE")}
 		for _, key := range sortedKeys(c.region.Services) {
-			if s := c.region.Services[key]; s.Cluster == name {
+			if s := c.region.Services[key]; s.Cluster == name && s.Inactive.IsZero() {
 				cl.ActiveServicesCount++
 				for _, d := range s.deployments(c) {
 					cl.RunningTasksCount += d.RunningCount
@@ -253,7 +157,7 @@ func listServices(c *call, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, 
 	}
 	var arns []string
 	for _, key := range sortedKeys(c.region.Services) {
-		if s := c.region.Services[key]; s.Cluster == cluster {
+		if s := c.region.Services[key]; s.Cluster == cluster && s.Inactive.IsZero() {
 			arns = append(arns, s.ARN)
 		}
 	}
@@ -272,14 +176,60 @@ func updateService(c *call, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutpu
 	if s == nil {
 		return nil, fail("ServiceNotFoundException", "Service not found.")
 	}
-	if in.TaskDefinition != nil && c.item("AWS::ECS::TaskDefinition", *in.TaskDefinition) == nil {
-		return nil, fail("ClientException", "Unable to describe task definition.")
+	if !s.Inactive.IsZero() {
+		return nil, fail("ServiceNotActiveException", "Service was not ACTIVE.")
+	}
+	task := s.Task
+	if in.TaskDefinition != nil {
+		var err error
+		if task, err = c.runnable(*in.TaskDefinition); err != nil {
+			return nil, err
+		}
 	}
 	set(&s.Desired, in.DesiredCount)
-	if in.TaskDefinition != nil && *in.TaskDefinition != s.Task || in.ForceNewDeployment {
-		set(&s.Task, in.TaskDefinition)
-		s.deploy(c)
+	if d := in.DeploymentConfiguration; d != nil {
+		set(&s.Most, d.MaximumPercent)
+		set(&s.Least, d.MinimumHealthyPercent)
+		if b := d.DeploymentCircuitBreaker; b != nil {
+			s.Breaker, s.Rollback = b.Enable, b.Rollback
+		}
+	}
+	if task != s.Task || in.ForceNewDeployment {
+		s.Task = task
+		s.deploy(c, "")
 	}
 	out := s.out(c)
 	return &ecs.UpdateServiceOutput{Service: &out}, nil
+}
+
+// runnable is the ARN of a task definition that tasks may start with.
+func (c *call) runnable(ref string) (string, error) {
+	t := c.taskDefinition(ref)
+	switch {
+	case t == nil:
+		return "", fail("ClientException", "TaskDefinition not found.")
+	case !t.Gone.IsZero():
+		return "", fail("ClientException", "TaskDefinition is inactive")
+	}
+	return c.taskARN(t.Family, t.Number), nil
+}
+
+// deleteService leaves the service INACTIVE: it is shown and not listed.
+func deleteService(c *call, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutput, error) {
+	cluster := clusterName(in.Cluster)
+	if !c.cluster(cluster) {
+		return nil, clusterNotFound()
+	}
+	s := c.ecsService(cluster, aws.ToString(in.Service))
+	switch {
+	case s == nil:
+		return nil, fail("ServiceNotFoundException", "Service not found.")
+	case !s.Inactive.IsZero():
+		return nil, fail("ServiceNotActiveException", "Service was not ACTIVE.")
+	case s.Desired > 0 && !aws.ToBool(in.Force):
+		return nil, fail("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.")
+	}
+	s.Inactive, s.Desired, s.Next = c.now, 0, time.Time{}
+	out := s.out(c)
+	return &ecs.DeleteServiceOutput{Service: &out}, nil
 }

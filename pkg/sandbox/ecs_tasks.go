@@ -54,16 +54,18 @@ func runTask(c *call, in props) (doc, error) {
 		return nil, clusterNotFound()
 	}
 	if token := in.text("clientToken"); token != "" {
-		for _, arn := range sortedKeys(c.region.Tasks) {
-			if t := c.region.Tasks[arn]; t.Token == token {
+		for _, arn := range sortedKeys(c.region.RunningTasks) {
+			if t := c.region.RunningTasks[arn]; t.Token == token {
 				return doc{"tasks": []doc{c.taskDoc(t)}, "failures": []doc{}}, nil
 			}
 		}
 	}
-	d, ok := c.definition(in.text("taskDefinition"))
-	if !ok {
-		return nil, fail("ClientException", "TaskDefinition not found.")
+	arn, err := c.runnable(in.text("taskDefinition"))
+	if err != nil {
+		return nil, err
 	}
+	definition := c.taskDefinition(arn)
+	d := decodeProps(definition.Definition)
 	count, ok := in.number("count")
 	if !ok {
 		count = 1
@@ -75,23 +77,22 @@ func runTask(c *call, in props) (doc, error) {
 		return nil, err
 	}
 	for _, o := range in.sub("overrides").list("containerOverrides") {
-		if !slices.ContainsFunc(d.props.list("ContainerDefinitions"), func(p props) bool { return p.text("Name") == o.text("name") }) {
+		if !slices.ContainsFunc(d.list("ContainerDefinitions"), func(p props) bool { return p.text("Name") == o.text("name") }) {
 			return nil, fail("InvalidParameterException", "Override for container named %.80s is not a container in the TaskDefinition.", o.text("name"))
 		}
 	}
-	family, _, _ := strings.Cut(tail(d.id), ":")
 	out := []doc{}
 	for range count {
 		t := &ecsTask{
-			ARN: c.arn("ecs", "task/"+cluster+"/"+c.account.draw("task")[:32]), Cluster: cluster, Definition: d.id, Group: in.text("group"), StartedBy: in.text("startedBy"),
+			ARN: c.arn("ecs", "task/"+cluster+"/"+c.account.draw("task")[:32]), Cluster: cluster, Definition: arn, Group: in.text("group"), StartedBy: in.text("startedBy"),
 			LaunchType: in.text("launchType"), Overrides: in.sub("overrides"), Token: in.text("clientToken"), Created: c.now,
 		}
 		t.Tags, _ = in["tags"].([]any)
 		if t.Group == "" {
-			t.Group = "family:" + family
+			t.Group = "family:" + definition.Family
 		}
-		c.begin(t, d, family)
-		c.region.Tasks[t.ARN] = t
+		c.begin(t, d, definition.Family)
+		c.region.RunningTasks[t.ARN] = t
 		out = append(out, c.taskDoc(t))
 	}
 	return doc{"tasks": out, "failures": []doc{}}, nil
@@ -102,9 +103,9 @@ func clusterOf(in props) string {
 	return clusterName(&name)
 }
 
-func (c *call) checkNetwork(in props, d networkItem) error {
+func (c *call) checkNetwork(in, d props) error {
 	n := in.sub("networkConfiguration").sub("awsvpcConfiguration")
-	if d.props.text("NetworkMode") != "awsvpc" {
+	if d.text("NetworkMode") != "awsvpc" {
 		return nil
 	}
 	if n == nil {
@@ -124,20 +125,11 @@ func (c *call) checkNetwork(in props, d networkItem) error {
 }
 
 // begin decides how a task goes: what stops it from starting, or how it ends.
-func (c *call) begin(t *ecsTask, d networkItem, family string) {
+func (c *call) begin(t *ecsTask, d props, family string) {
 	start := c.now.Add(c.takes(taskStartSeconds))
-	t.StopCode = "TaskFailedToStart"
-	if image := c.missingImage(d.id); image != "" {
-		t.Stopped, t.Reason = start, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "+image+": "+image+": not found"
+	if why := c.startFailure(t.Definition); why != "" {
+		t.Stopped, t.StopCode, t.Reason = start, "TaskFailedToStart", why
 		return
-	}
-	for _, p := range d.props.list("ContainerDefinitions") {
-		group := p.sub("LogConfiguration").sub("Options").text("awslogs-group")
-		if group != "" && c.region.LogGroups[group] == nil {
-			t.Stopped = start
-			t.Reason = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: operation error CloudWatch Logs: CreateLogStream, ResourceNotFoundException: The specified log group does not exist."
-			return
-		}
 	}
 	end := TaskEnd{Seconds: taskRunSeconds}
 	if i := slices.IndexFunc(c.region.TaskEnds, func(e TaskEnd) bool { return e.Family == family }); i >= 0 {
@@ -146,7 +138,7 @@ func (c *call) begin(t *ecsTask, d networkItem, family string) {
 	}
 	t.Started, t.Stopped = start, start.Add(c.takes(max(1, end.Seconds)))
 	t.StopCode, t.Reason, t.Code = "EssentialContainerExited", "Essential container in task exited", end.Code
-	for i, p := range d.props.list("ContainerDefinitions") {
+	for i, p := range d.list("ContainerDefinitions") {
 		o := p.sub("LogConfiguration").sub("Options")
 		g := c.region.LogGroups[o.text("awslogs-group")]
 		if g == nil {
@@ -177,10 +169,13 @@ func (t *ecsTask) status(now time.Time) string {
 
 func (c *call) taskDoc(t *ecsTask) doc {
 	status := t.status(c.now)
-	d, _ := c.definition(t.Definition)
+	var d props
+	if r := c.taskDefinition(t.Definition); r != nil {
+		d = decodeProps(r.Definition)
+	}
 	out := doc{
 		"taskArn": t.ARN, "clusterArn": c.clusterARN(t.Cluster), "taskDefinitionArn": t.Definition, "group": t.Group, "startedBy": opt(t.StartedBy), "lastStatus": status,
-		"desiredStatus": "RUNNING", "createdAt": t.Created, "launchType": "FARGATE", "connectivity": "CONNECTED", "version": 1, "cpu": opt(d.props.text("Cpu")), "memory": opt(d.props.text("Memory")),
+		"desiredStatus": "RUNNING", "createdAt": t.Created, "launchType": "FARGATE", "connectivity": "CONNECTED", "version": 1, "cpu": opt(d.text("Cpu")), "memory": opt(d.text("Memory")),
 		"overrides": map[string]any(t.Overrides), "attachments": []doc{}, "tags": t.Tags, "availabilityZone": c.zones()[0],
 	}
 	if t.LaunchType != "" {
@@ -197,7 +192,7 @@ func (c *call) taskDoc(t *ecsTask) doc {
 		out["connectivity"] = "DISCONNECTED"
 	}
 	containers := []doc{}
-	for i, p := range d.props.list("ContainerDefinitions") {
+	for i, p := range d.list("ContainerDefinitions") {
 		one := doc{
 			"containerArn": c.arn("ecs", fmt.Sprintf("container/%s/%s/%s", t.Cluster, tail(t.ARN), uuid(hexOf("container", t.ARN, plainText(i))))), "taskArn": t.ARN, "name": p.text("Name"), "image": p.text("Image"),
 			"lastStatus": status, "networkInterfaces": []doc{},
@@ -219,14 +214,14 @@ func (c *call) taskDoc(t *ecsTask) doc {
 // tasks are those of RunTask, stopped ones for an hour, and those of services.
 func (c *call) tasks(cluster string) []*ecsTask {
 	var out []*ecsTask
-	for _, arn := range sortedKeys(c.region.Tasks) {
-		if t := c.region.Tasks[arn]; t.Cluster == cluster && (t.status(c.now) != "STOPPED" || c.now.Sub(t.Stopped) < time.Hour) {
+	for _, arn := range sortedKeys(c.region.RunningTasks) {
+		if t := c.region.RunningTasks[arn]; t.Cluster == cluster && (t.status(c.now) != "STOPPED" || c.now.Sub(t.Stopped) < time.Hour) {
 			out = append(out, t)
 		}
 	}
 	for _, key := range sortedKeys(c.region.Services) {
 		s := c.region.Services[key]
-		if s.Cluster != cluster {
+		if s.Cluster != cluster || !s.Inactive.IsZero() {
 			continue
 		}
 		for _, d := range s.deployments(c) {
@@ -311,7 +306,7 @@ func stopTask(c *call, in props) (doc, error) {
 	if t == nil {
 		return nil, fail("InvalidParameterException", "The referenced task was not found.")
 	}
-	if own := c.region.Tasks[t.ARN]; own != nil && own.status(c.now) != "STOPPED" {
+	if own := c.region.RunningTasks[t.ARN]; own != nil && own.status(c.now) != "STOPPED" {
 		own.Stopped, own.StopCode, own.Reason, own.Code = c.now.Add(c.takes(2)), "UserInitiated", in.text("reason"), 143
 		if own.Reason == "" {
 			own.Reason = "Task stopped by user"

@@ -173,3 +173,22 @@ func (s *Sandbox) ruled(req request) (fault *Fault, err error) {
 }
 
 var errClosed = errors.New("the sandbox is closed")
+
+// struck finds the fault that the rules have for what the account does by
+// itself, and counts it: a group's launches (ec2 RunInstances), the start of a
+// service's tasks (ecs StartTask). It is part of the state's own course, so a
+// replay counts the same.
+func (c *call) struck(service, operation string) *Fault {
+	var found *Fault
+	for i := range c.account.Faults {
+		f := &c.account.Faults[i]
+		if f.Operation == "" || !f.matches(service, operation) {
+			continue
+		}
+		f.Seen++
+		if found == nil && f.hits() && f.Fault.Code != "" {
+			found = &f.Fault
+		}
+	}
+	return found
+}

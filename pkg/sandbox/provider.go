@@ -2,10 +2,9 @@ package sandbox
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"reconcile/pkg/sandbox/stackengine"
 )
@@ -15,8 +14,11 @@ import (
 func (s *Sandbox) providers(r *region) map[string]stackengine.Provider {
 	with := func(service string, h handlers) stackengine.Provider {
 		p := &provider{s: s, r: r, service: service, handlers: h}
-		if h.adopt != nil {
+		switch {
+		case h.adopt != nil:
 			return importer{p}
+		case h.settle != nil:
+			return waiter{p}
 		}
 		return p
 	}
@@ -25,6 +27,7 @@ func (s *Sandbox) providers(r *region) map[string]stackengine.Provider {
 		"AWS::EC2::LaunchTemplate":                    with("Ec2", templateHandlers()),
 		"AWS::ECR::Repository":                        with("Ecr", repositoryHandlers()),
 		"AWS::ECS::Service":                           with("AmazonECS", serviceHandlers()),
+		"AWS::ECS::TaskDefinition":                    with("AmazonECS", taskHandlers()),
 		"AWS::Logs::LogGroup":                         with("CloudWatchLogs", logGroupHandlers()),
 		"AWS::S3::Bucket":                             with("S3", bucketHandlers()),
 		"AWS::SSM::Parameter":                         with("Ssm", parameterHandlers()),
@@ -40,6 +43,9 @@ type handlers struct {
 	update func(c *call, old, r stackengine.Resource) (stackengine.Physical, error)
 	remove func(*call, stackengine.Resource) error
 	read   func(*call, stackengine.Resource) (map[string]any, error)
+	// settle tells when to look again whether the thing is stable; nil where the
+	// usual time is enough.
+	settle func(*call, stackengine.Resource) (time.Time, error)
 	// adopt marks an existing thing as the stack's; nil where none can be imported.
 	adopt func(*call, stackengine.Resource) (stackengine.Physical, error)
 }
@@ -90,6 +96,17 @@ func (p importer) Import(ctx context.Context, r stackengine.Resource) (stackengi
 	return ph, p.refusal(r, err)
 }
 
+// waiter is a provider whose things become stable in their own time.
+type waiter struct{ *provider }
+
+var _ stackengine.Waiter = waiter{}
+
+// Settle implements stackengine.Waiter.
+func (p waiter) Settle(ctx context.Context, r stackengine.Resource) (time.Time, error) {
+	at, err := p.handlers.settle(p.call(ctx), r)
+	return at, p.refusal(r, err)
+}
+
 // ownTags are the tags that AWS itself puts on what comes into a stack; an
 // import leaves the others alone.
 func ownTags(have map[string]string, r stackengine.Resource) map[string]string {
@@ -105,22 +122,9 @@ func ownTags(have map[string]string, r stackengine.Resource) map[string]string {
 	return out
 }
 
-// refusal turns a service's refusal into the handler's, as CloudFormation's
-// handlers pass it on: the service's text with what was called, and a code of
-// their own.
+// refusal turns a service's refusal into the handler's.
 func (p *provider) refusal(r stackengine.Resource, err error) error {
-	var handler *stackengine.HandlerError
-	if err == nil || errors.As(err, &handler) {
-		return err
-	}
-	var f *Fail
-	if !errors.As(err, &f) {
-		return err
-	}
-	return &stackengine.HandlerError{
-		Code:    handlerCode(f.Code),
-		Message: fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s)", f.Message, p.service, f.status(), uuid(r.Random("request", "0123456789abcdef", 32))),
-	}
+	return asRefusal(p.service, r, err)
 }
 
 // handlerCode is the handler's word for a service's code.
@@ -128,8 +132,10 @@ func handlerCode(code string) string {
 	switch {
 	case strings.Contains(code, "AlreadyExists"), strings.Contains(code, "Exists"), strings.Contains(code, "AlreadyOwned"):
 		return "AlreadyExists"
-	case strings.Contains(code, "NotFound"), strings.HasPrefix(code, "NoSuch"):
+	case strings.Contains(code, "NotFound"), strings.HasPrefix(code, "NoSuch"), strings.Contains(code, "NonExistent"):
 		return "NotFound"
+	case strings.Contains(code, "InUse"), code == "DeleteConflict", code == "BucketNotEmpty", strings.Contains(code, "Conflict"):
+		return "ResourceConflict"
 	case strings.Contains(code, "AccessDenied"):
 		return "AccessDenied"
 	case strings.Contains(code, "LimitExceeded"):

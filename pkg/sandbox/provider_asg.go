@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"reconcile/pkg/sandbox/stackengine"
 )
@@ -13,6 +14,7 @@ func groupHandlers() handlers {
 	return handlers{
 		create: createDeclaredGroup,
 		update: updateDeclaredGroup,
+		settle: settleDeclaredGroup,
 		remove: func(c *call, r stackengine.Resource) error {
 			delete(c.region.Groups, r.PhysicalID)
 			return nil
@@ -40,7 +42,7 @@ func createDeclaredGroup(c *call, r stackengine.Resource) (stackengine.Physical,
 		return stackengine.Physical{}, fail("LimitExceeded", "You have already reached a limit for your Amazon EC2 Auto Scaling resources.")
 	}
 	g := &group{
-		Name: name, Created: c.now, Stack: r.StackID,
+		Name: name, Created: c.now, Declared: c.now, Stack: r.StackID,
 		ARN: c.arn("autoscaling", "autoScalingGroup:"+uuid(r.Random("arn", "0123456789abcdef", 32))+":autoScalingGroupName/"+name),
 	}
 	if err := g.declare(c, r, nil); err != nil {
@@ -57,12 +59,45 @@ func updateDeclaredGroup(c *call, old, r stackengine.Resource) (stackengine.Phys
 		return stackengine.Physical{}, fail("ResourceNotFound", "AutoScalingGroup %s not found", r.PhysicalID)
 	}
 	next, before := *g, g.Desired
+	next.Declared = c.now
 	if err := next.declare(c, r, old.Properties); err != nil {
 		return stackengine.Physical{}, err
 	}
 	*g = next
 	g.scale(c, g.because(c, fmt.Sprintf("a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d.", g.Min, g.Max, g.Desired, before, g.Desired)))
 	return g.physical(), nil
+}
+
+// settleDeclaredGroup waits for the group's instances, for at most an hour
+// (failure-modes F6; text as users report it).
+func settleDeclaredGroup(c *call, r stackengine.Resource) (time.Time, error) {
+	g := c.region.Groups[r.PhysicalID]
+	if g == nil {
+		return time.Time{}, fail("ResourceNotFound", "AutoScalingGroup %s not found", r.PhysicalID)
+	}
+	ready, latest := int32(0), c.now
+	for i := range g.Instances {
+		inst := &g.Instances[i]
+		if inst.active() && inst.Ready.After(c.now) {
+			latest = inst.Ready
+		} else if inst.active() {
+			ready++
+		}
+	}
+	until := g.Declared.Add(c.takes(patience))
+	switch {
+	case ready >= g.Desired || !g.may(processLaunch):
+		return time.Time{}, nil
+	case g.Next.IsZero() && !latest.After(c.now):
+		return time.Time{}, nil // nothing will launch: instances are on their way out
+	case c.now.Before(until):
+		return earliest(until, c.now.Add(c.takes(retrySeconds))), nil
+	}
+	why := ""
+	for i := len(g.Activities) - 1; i >= 0 && why == ""; i-- {
+		why = g.Activities[i].Failed
+	}
+	return time.Time{}, &stackengine.HandlerError{Code: "NotStabilized", Message: fmt.Sprintf("Group did not stabilize. {current/minSize/maxSize group size = %d/%d/%d}. Failed Scaling Activity: %s", ready, g.Min, g.Max, why)}
 }
 
 func (g *group) physical() stackengine.Physical {
@@ -85,17 +120,10 @@ func (g *group) declare(c *call, r stackengine.Resource, old props) error {
 		}
 	}
 	g.Subnets, g.Zones = p.texts("VPCZoneIdentifier"), p.texts("AvailabilityZones")
-	for _, subnet := range g.Subnets {
-		if item := c.item("AWS::EC2::Subnet", subnet); item != nil {
-			if zone := c.itemProps(item).text("AvailabilityZone"); zone != "" && !slices.Contains(g.Zones, zone) {
-				g.Zones = append(g.Zones, zone)
-			}
-		}
-	}
+	g.addZones(c)
 	if len(g.Subnets)+len(g.Zones) == 0 {
 		return fail("ValidationError", "At least one Availability Zone or VPC Subnet is required.")
 	}
-	slices.Sort(g.Zones)
 	g.TargetGroups, g.Policies = p.texts("TargetGroupARNs"), p.texts("TerminationPolicies")
 	g.Metrics = nil
 	for _, m := range p.list("MetricsCollection") {
@@ -105,6 +133,20 @@ func (g *group) declare(c *call, r stackengine.Resource, old props) error {
 	}
 	g.declareSettings(p, r.Tags)
 	return g.declareSize(c, p, old)
+}
+
+// addZones adds the zones of the group's subnets.
+func (g *group) addZones(c *call) {
+	zones := slices.Clone(g.Zones)
+	for _, subnet := range g.Subnets {
+		if item, ok := c.subnet(subnet); ok {
+			if zone := item.props.text("AvailabilityZone"); zone != "" && !slices.Contains(zones, zone) {
+				zones = append(zones, zone)
+			}
+		}
+	}
+	slices.Sort(zones)
+	g.Zones = zones
 }
 
 func (g *group) declareSettings(p props, stackTags map[string]string) {

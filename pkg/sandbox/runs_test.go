@@ -213,6 +213,30 @@ func TestOneOffTasks(t *testing.T) {
 	}
 }
 
+// RunTask's tasks start, or not, as those of services do; nothing new starts
+// with a revision that was deregistered.
+func TestOneOffTasksThatDoNotStart(t *testing.T) {
+	box, clk := servicesBox(t)
+	c := ecs.NewFromConfig(config(box))
+	register := func(role string) *string {
+		t.Helper()
+		return must[*ecs.RegisterTaskDefinitionOutput](t)(c.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+			Family: aws.String("once"), ExecutionRoleArn: aws.String("arn:aws:iam::123456789012:role/" + role),
+			ContainerDefinitions: []ecstypes.ContainerDefinition{{Name: aws.String("a"), Image: aws.String("nginx")}},
+		})).TaskDefinition.TaskDefinitionArn
+	}
+	arn := register("none")
+	task := must[*ecs.RunTaskOutput](t)(c.RunTask(t.Context(), &ecs.RunTaskInput{Cluster: aws.String("bp"), TaskDefinition: aws.String("once")})).Tasks[0]
+	clk.pass(time.Minute)
+	got := must[*ecs.DescribeTasksOutput](t)(c.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: aws.String("bp"), Tasks: []string{*task.TaskArn}})).Tasks[0]
+	if got.StopCode != ecstypes.TaskStopCodeTaskFailedToStart || !strings.Contains(*got.StoppedReason, "unable to assume the role") || *got.TaskDefinitionArn != *arn {
+		t.Errorf("%+v", got)
+	}
+	must[*ecs.DeregisterTaskDefinitionOutput](t)(c.DeregisterTaskDefinition(t.Context(), &ecs.DeregisterTaskDefinitionInput{TaskDefinition: arn}))
+	_, err := c.RunTask(t.Context(), &ecs.RunTaskInput{Cluster: aws.String("bp"), TaskDefinition: arn})
+	wantCode(t, err, "ClientException")
+}
+
 // CloudWatch's newer clients speak rpc-v2-cbor; errors carry the query's code.
 func TestCBOR(t *testing.T) {
 	box, _ := servicesBox(t)

@@ -140,8 +140,8 @@ func registerScalableTarget(c *call, in props) (doc, error) {
 	return doc{"ScalableTargetARN": c.targetARN(id)}, nil
 }
 
-// describeGroupPolicies shows the scaling policies of groups.
-func describeGroupPolicies(c *call, in props) (doc, error) {
+// describePolicies shows the scaling policies of groups.
+func describePolicies(c *call, in props) (doc, error) {
 	name := in.text("AutoScalingGroupName")
 	if _, err := c.group(aws.String(name)); name != "" && err != nil {
 		return nil, err

@@ -24,10 +24,11 @@ func secretOperations() map[string]operation {
 		"UpdateSecret":             writes(updateSecret),
 		"UpdateSecretVersionStage": writes(updateSecretVersionStage),
 
-		"DescribeSecret":    reads(describeSecret),
-		"GetRandomPassword": writes(getRandomPassword), // it draws, so it must be replayed
-		"GetSecretValue":    reads(getSecretValue),
-		"ListSecrets":       reads(listSecrets),
+		"DescribeSecret":       reads(describeSecret),
+		"GetRandomPassword":    writes(getRandomPassword), // it draws, so it must be replayed
+		"GetSecretValue":       reads(getSecretValue),
+		"ListSecretVersionIds": reads(listSecretVersions),
+		"ListSecrets":          reads(listSecrets),
 	}
 }
 
@@ -89,24 +90,16 @@ func (c *call) secret(id *string) (*secret, error) {
 	return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 
-// secretValue is what {{resolve:secretsmanager:…}} is held against.
-func (s *Sandbox) secretValue(r *region, id, stage, version string) (string, bool) {
+// secretValue is what {{resolve:secretsmanager:…}} is held against: the value,
+// or the refusal as users report it.
+func (s *Sandbox) secretValue(r *region, id, stage, version string) (value, refusal string) {
 	c := &call{now: s.clock, account: s.account, region: r, sandbox: s}
-	sec, err := c.liveSecret(&id)
+	out, err := getSecretValue(c, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: text(stage), VersionId: text(version)})
 	if err != nil {
-		return "", false
+		f := asFail(err)
+		return "", f.Message + " (Service: AWSSecretsManager; Status Code: 400; Error Code: " + f.Code + ")"
 	}
-	v := sec.Versions[version]
-	if version == "" {
-		if stage == "" {
-			stage = stageCurrent
-		}
-		_, v = sec.stage(stage)
-	}
-	if v == nil {
-		return "", false
-	}
-	return aws.ToString(v.Text), true
+	return aws.ToString(out.SecretString), ""
 }
 
 func (s *secret) gone(now time.Time) bool { return !s.Ends.IsZero() && !now.Before(s.Ends) }

@@ -79,6 +79,29 @@ func updateSecretVersionStage(c *call, in *secretsmanager.UpdateSecretVersionSta
 	return &secretsmanager.UpdateSecretVersionStageOutput{ARN: &s.ARN, Name: &s.Name}, nil
 }
 
+// listSecretVersions lists the versions that have a label; those that lost
+// theirs are deprecated, and the sandbox drops them at once.
+func listSecretVersions(c *call, in *secretsmanager.ListSecretVersionIdsInput) (*secretsmanager.ListSecretVersionIdsOutput, error) {
+	limit, err := pageSize(in.MaxResults, 100, 100)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.secret(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	ids, next, err := page(sortedKeys(s.Versions), func(id string) string { return id }, in.NextToken, limit)
+	if err != nil {
+		return nil, fail("InvalidNextTokenException", "Invalid token")
+	}
+	out := &secretsmanager.ListSecretVersionIdsOutput{ARN: &s.ARN, Name: &s.Name, NextToken: next, Versions: []types.SecretVersionsListEntry{}}
+	for _, id := range ids {
+		v := s.Versions[id]
+		out.Versions = append(out.Versions, types.SecretVersionsListEntry{VersionId: aws.String(id), VersionStages: slices.Clone(v.Stages), CreatedDate: &v.Created})
+	}
+	return out, nil
+}
+
 func tagSecret(c *call, in *secretsmanager.TagResourceInput) (*secretsmanager.TagResourceOutput, error) {
 	s, err := c.liveSecret(in.SecretId)
 	if err != nil {

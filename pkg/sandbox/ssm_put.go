@@ -38,6 +38,9 @@ func putParameter(c *call, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, 
 	if err != nil {
 		return nil, err
 	}
+	if v.Type == string(types.ParameterTypeSecureString) && !c.keyExists(v.KeyID) {
+		return nil, fail("InvalidKeyId", "Invalid keyId %.200s", v.KeyID)
+	}
 	if old != nil && !aws.ToBool(in.Overwrite) {
 		return nil, fail("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
 	}

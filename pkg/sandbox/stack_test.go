@@ -56,6 +56,8 @@ func (m tree) body(t testing.TB) *string {
 	return aws.String(string(b))
 }
 
+var namedIAM = []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}
+
 // stacks drives CloudFormation in virtual time.
 type stacks struct {
 	t   testing.TB
@@ -65,6 +67,22 @@ type stacks struct {
 
 func newStacks(t testing.TB, s *sandbox.Sandbox, clk *clock) *stacks {
 	return &stacks{t, clk, cloudformation.NewFromConfig(config(s))}
+}
+
+func newStacksIn(t testing.TB, s *sandbox.Sandbox, clk *clock, region string) *stacks {
+	c := config(s)
+	c.Region = region
+	return &stacks{t, clk, cloudformation.NewFromConfig(c)}
+}
+
+// remove deletes a stack and waits.
+func (s *stacks) remove(name string) cfntypes.Stack {
+	s.t.Helper()
+	id := s.settle(name).StackId
+	if _, err := s.c.DeleteStack(s.t.Context(), &cloudformation.DeleteStackInput{StackName: id}); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.settle(*id)
 }
 
 // settle lets time pass until no operation runs on the stack.
@@ -86,7 +104,7 @@ func (s *stacks) settle(name string) cfntypes.Stack {
 
 func (s *stacks) create(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
+	out, err := s.c.CreateStack(s.t.Context(), &cloudformation.CreateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: namedIAM, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -95,7 +113,7 @@ func (s *stacks) create(name string, m tree) cfntypes.Stack {
 
 func (s *stacks) update(name string, m tree) cfntypes.Stack {
 	s.t.Helper()
-	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
+	if _, err := s.c.UpdateStack(s.t.Context(), &cloudformation.UpdateStackInput{StackName: &name, TemplateBody: m.body(s.t), Capabilities: namedIAM, Tags: []cfntypes.Tag{{Key: aws.String("owner"), Value: aws.String("platform")}}}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.settle(name)

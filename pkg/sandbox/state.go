@@ -11,8 +11,8 @@ import (
 )
 
 // formatVersion is the version of the state file. Any other one is refused:
-// version 1 had no checksums.
-const formatVersion = 2
+// version 1 had no checksums, version 2 no revisions of task definitions.
+const formatVersion = 3
 
 // account is everything that the sandbox remembers: plain data that marshals
 // to JSON. It is only touched while Sandbox.mu is held.
@@ -40,7 +40,8 @@ type region struct {
 	Secrets         map[string]*secret         `json:"secrets,omitempty"`
 	LogGroups       map[string]*logGroup       `json:"logGroups,omitempty"`
 	Repositories    map[string]*repository     `json:"repositories,omitempty"`
-	Services        map[string]*ecsService     `json:"services,omitempty"` // by "cluster/name"
+	Services        map[string]*ecsService     `json:"services,omitempty"`        // by "cluster/name"
+	Tasks           map[string][]*taskRevision `json:"taskDefinitions,omitempty"` // task definitions by family, by revision
 	Groups          map[string]*group          `json:"groups,omitempty"`
 	LaunchTemplates map[string]*launchTemplate `json:"launchTemplates,omitempty"`
 	Made            map[string]*made           `json:"made,omitempty"`   // by "type|id"
@@ -48,13 +49,14 @@ type region struct {
 	Metrics         map[string]*metric         `json:"metrics,omitempty"`
 	Instances       map[string]*instance       `json:"instances,omitempty"` // by id; those of groups are the groups'
 	Snapshots       map[string]*snapshot       `json:"snapshots,omitempty"`
-	Commands        map[string]*command        `json:"commands,omitempty"` // by id
-	Agents          map[string]*Agent          `json:"agents,omitempty"`   // by instance, where somebody set one
-	Tasks           map[string]*ecsTask        `json:"tasks,omitempty"`    // by ARN
-	Quotas          map[string]float64         `json:"quotas,omitempty"`   // "service/code" where somebody changed one
-	TaskEnds        []TaskEnd                  `json:"taskEnds,omitempty"` // how the next tasks end
+	Commands        map[string]*command        `json:"commands,omitempty"`     // by id
+	Agents          map[string]*Agent          `json:"agents,omitempty"`       // by instance, where somebody set one
+	RunningTasks    map[string]*ecsTask        `json:"runningTasks,omitempty"` // one-off tasks by ARN, stopped ones too
+	Quotas          map[string]float64         `json:"quotas,omitempty"`       // "service/code" where somebody changed one
+	TaskEnds        []TaskEnd                  `json:"taskEnds,omitempty"`     // how the next tasks end
 
 	engine *stackengine.Engine
+	wakes  *wakeQueue // nil until it is needed; see wakes.go
 }
 
 func newAccount(id, regionName, seed string, bare bool, now time.Time) *account {
@@ -70,6 +72,7 @@ func (r *region) init() {
 	makeMap(&r.Repositories)
 	makeMap(&r.Services)
 	makeMap(&r.Images)
+	makeMap(&r.Tasks)
 	makeMap(&r.LaunchTemplates)
 	makeMap(&r.Made)
 	makeMap(&r.Alarms)
@@ -78,7 +81,7 @@ func (r *region) init() {
 	makeMap(&r.Snapshots)
 	makeMap(&r.Commands)
 	makeMap(&r.Agents)
-	makeMap(&r.Tasks)
+	makeMap(&r.RunningTasks)
 }
 
 func makeMap[K comparable, V any](m *map[K]V) {

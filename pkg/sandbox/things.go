@@ -91,6 +91,17 @@ func (c *call) thing(typeName, id string) (networkItem, bool) {
 	return networkItem{}, false
 }
 
+// exists tells whether there is a thing of a type: a stack's, one made by hand
+// or a part of the default network.
+func (c *call) exists(typeName, id string) bool {
+	return c.item(typeName, id) != nil || c.unowned(typeName, id)
+}
+
+// unowned tells whether there is one that no stack made.
+func (c *call) unowned(typeName, id string) bool {
+	return c.region.Made[typeName+"|"+id] != nil || slices.ContainsFunc(c.defaults(typeName), func(i networkItem) bool { return i.id == id })
+}
+
 // put makes a thing by hand, or changes the live properties of one that
 // exists; where a stack owns it, that is drift.
 func (c *call) put(typeName, id string, p props, attributes map[string]string) {

@@ -78,12 +78,15 @@ func (e *Engine) restore(ctx context.Context, s *Stack, r, before *StackResource
 	return nil
 }
 
-func (e *Engine) completeRestore(_ context.Context, s *Stack, t *Task, at time.Time) {
+func (e *Engine) completeRestore(ctx context.Context, s *Stack, t *Task, at time.Time) {
 	if t.Error != "" {
 		e.fail(s, t, t.Error, at)
 		return
 	}
 	before := s.Resources[t.Logical].Before
+	if e.settles(ctx, s, t, before, at) {
+		return
+	}
 	s.Resources[t.Logical] = before
 	t.State = taskDone
 	e.note(s, before, "UPDATE_COMPLETE", "", at)

@@ -84,6 +84,9 @@ func (e *Engine) checkSecrets(props map[string]any) *HandlerError {
 	return refusal
 }
 
+// checkSecret takes ID:SecretString:KEY:STAGE:VERSION, where the ID may be an ARN
+// and all that follows it may be absent. CloudFormation resolves it before it
+// calls a handler, so its refusals carry no handler's code.
 func (e *Engine) checkSecret(arg string) *HandlerError {
 	fields := 1
 	if strings.HasPrefix(arg, "arn:") {
@@ -91,23 +94,26 @@ func (e *Engine) checkSecret(arg string) *HandlerError {
 	}
 	parts := strings.Split(arg, ":")
 	if len(parts) < fields {
-		return &HandlerError{Code: codeInvalidRequest, Message: fmt.Sprintf("Incorrect format is used in the following Secrets Manager reference: [{{resolve:secretsmanager:%s}}]", arg)}
+		return &HandlerError{Message: fmt.Sprintf("Incorrect format is used in the following Secrets Manager reference: [{{resolve:secretsmanager:%s}}]", arg)}
 	}
 	id := strings.Join(parts[:fields], ":")
 	rest := append(parts[fields:], "", "", "", "")
-	value, ok := e.Secret(id, rest[2], rest[3])
-	if !ok {
-		return &HandlerError{Code: codeNotFound, Message: "Secrets Manager can't find the specified secret. (Service: AWSSecretsManager; Status Code: 400; Error Code: ResourceNotFoundException)"}
+	if fields > 1 && (parts[3] != e.State.Region || parts[4] != e.State.Account) {
+		return nil // of another region or account, of which nothing is known here
+	}
+	value, refusal := e.Secret(id, rest[2], rest[3])
+	if refusal != "" {
+		return &HandlerError{Message: refusal}
 	}
 	if rest[1] == "" {
 		return nil
 	}
 	var fieldsOf map[string]any
 	if json.Unmarshal([]byte(value), &fieldsOf) != nil {
-		return &HandlerError{Code: codeInvalidRequest, Message: "Could not parse SecretString JSON"}
+		return &HandlerError{Message: "Could not parse SecretString JSON"}
 	}
 	if _, ok := fieldsOf[rest[1]]; !ok {
-		return &HandlerError{Code: codeInvalidRequest, Message: "Could not find a value associated with JSONKey in SecretString"}
+		return &HandlerError{Message: "Could not find a value associated with JSONKey in SecretString"}
 	}
 	return nil
 }

@@ -15,8 +15,11 @@ func TestDynamicReferences(t *testing.T) {
 			return "plain", name == "/there" && (version == "" || version == "1")
 		}
 		w.e.Secure = func(name, _ string) bool { return name == "/hidden" }
-		w.e.Secret = func(id, stage, _ string) (string, bool) {
-			return `{"password":"s3cr3t-value"}`, (id == "db" || id == "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf") && (stage == "" || stage == "AWSCURRENT")
+		w.e.Secret = func(id, stage, _ string) (string, string) {
+			if id != "db" && id != "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf" || stage != "" && stage != "AWSCURRENT" {
+				return "", "Secrets Manager can't find the specified secret."
+			}
+			return `{"password":"s3cr3t-value"}`, ""
 		}
 		return w
 	}
@@ -46,6 +49,7 @@ func TestDynamicReferences(t *testing.T) {
 		"{{resolve:secretsmanager:db:SecretString:password}}":            "",
 		"{{resolve:secretsmanager:db:SecretString:password:AWSCURRENT}}": "",
 		"{{resolve:secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf:SecretString:password}}": "",
+		"{{resolve:secretsmanager:arn:aws:secretsmanager:eu-west-1:123456789012:secret:none-AbCdEf}}":                     "",
 		"{{resolve:secretsmanager:gone:SecretString:password}}":                                                           "Secrets Manager can't find the specified secret.",
 		"{{resolve:secretsmanager:db:SecretString:password:OLD}}":                                                         "Secrets Manager can't find the specified secret.",
 		"{{resolve:secretsmanager:db:SecretString:user}}":                                                                 "Could not find a value associated with JSONKey in SecretString",

@@ -41,14 +41,19 @@ type Engine struct {
 	// Exists tells whether something that no stack created exists: a subnet of
 	// a default VPC, a role made by hand. nil means nothing does.
 	Exists func(resourceType, physicalID string) bool
+	// Check refuses a resource before its handler is called: it refers to what
+	// does not exist (create, update), or is still in use (delete). It must not
+	// call the engine back. nil means no such check.
+	Check func(ctx context.Context, phase Phase, r Resource) error
 	// Parameter resolves an SSM parameter for template parameters and
 	// {{resolve:ssm:…}}; version is "" for the latest. nil means none exists.
 	Parameter func(name, version string) (value string, ok bool)
 	// Secure tells whether {{resolve:ssm-secure:…}} can be resolved; nil means unchecked.
 	Secure func(name, version string) bool
 	// Secret reads a secret for {{resolve:secretsmanager:…}}, to see whether the
-	// reference holds; the value goes nowhere. nil means unchecked.
-	Secret func(id, stage, versionID string) (value string, ok bool)
+	// reference holds; the value goes nowhere. refusal is the service's, "" where
+	// there is a value. nil means unchecked.
+	Secret func(id, stage, versionID string) (value, refusal string)
 	// Output reads an output of a stack in another region, for Fn::GetStackOutput;
 	// nil means that there is no other region.
 	Output func(region, stack, key string) (value string, ok bool)

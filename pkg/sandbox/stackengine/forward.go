@@ -268,7 +268,7 @@ func (e *Engine) complete(ctx context.Context, s *Stack, t *Task, at time.Time) 
 			return
 		}
 		r := s.Resources[t.Logical]
-		if e.hold(s, t, r, at) {
+		if e.settles(ctx, s, t, r, at) || e.hold(s, t, r, at) {
 			return
 		}
 		t.State = taskDone

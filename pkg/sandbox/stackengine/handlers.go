@@ -126,6 +126,9 @@ func (e *Engine) make(ctx context.Context, s *Stack, r, old *StackResource) *Han
 		}
 	}
 	view := e.view(s, r)
+	if err := e.check(ctx, PhaseCreate, view); err != nil {
+		return err
+	}
 	p, err := e.provider(r.Type).Create(ctx, view)
 	if err != nil {
 		return handlerError(err)
@@ -157,6 +160,9 @@ func (e *Engine) change(ctx context.Context, s *Stack, r, next *StackResource) *
 	old := e.view(s, r)
 	view := e.view(s, next)
 	view.PhysicalID = r.PhysicalID
+	if err := e.check(ctx, PhaseUpdate, view); err != nil {
+		return err
+	}
 	p, err := e.provider(r.Type).Update(ctx, old, view)
 	if err != nil {
 		return handlerError(err)
@@ -202,6 +208,11 @@ func (e *Engine) unmake(ctx context.Context, s *Stack, r *StackResource) *Handle
 	if err := e.occupied(r); err != nil {
 		return err
 	}
+	if item != nil {
+		if err := e.check(ctx, PhaseDelete, e.view(s, r)); err != nil {
+			return err
+		}
+	}
 	if err := handlerError(e.provider(r.Type).Delete(ctx, e.view(s, r))); err != nil && err.Code != codeNotFound {
 		return err
 	}
@@ -243,10 +254,7 @@ func (e *Engine) checkProperties(r *StackResource) *HandlerError {
 		}
 		return &HandlerError{Message: fmt.Sprintf("Properties validation failed for resource %s with message:\n%s", r.LogicalID, strings.Join(lines, "\n"))}
 	}
-	if err := e.checkSecrets(decode(r.Properties)); err != nil {
-		return err
-	}
-	return e.checkReferences(decode(r.Properties))
+	return e.checkSecrets(decode(r.Properties))
 }
 
 // schemaLine writes a problem as the schema validator of CloudFormation does.

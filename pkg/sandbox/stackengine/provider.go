@@ -20,6 +20,15 @@ type Provider interface {
 	Read(ctx context.Context, r Resource) (map[string]any, error)
 }
 
+// Waiter is a Provider whose resources become stable in their own time, or
+// never.
+type Waiter interface {
+	Provider
+	// Settle is asked when the usual time is over. It tells when to ask again;
+	// the zero time means that the resource is stable. A refusal fails it.
+	Settle(ctx context.Context, r Resource) (time.Time, error)
+}
+
 // Resource is what a provider is told of a resource.
 type Resource struct {
 	Account, Region string

@@ -100,7 +100,9 @@ func (g *group) scale(c *call, cause string) {
 		}
 	}
 	for ; have < g.Desired; have++ {
-		g.launchOne(c, cause)
+		if !g.launchOne(c, cause) {
+			return // the next thing that happens to the group tries again
+		}
 	}
 	for ; have > g.Desired; have-- {
 		if !g.endOne(c, cause) {
@@ -123,7 +125,8 @@ func (g *group) forget(now time.Time) {
 	}
 }
 
-func (g *group) launchOne(c *call, cause string) {
+// launchOne starts an instance; false when AWS has none to give.
+func (g *group) launchOne(c *call, cause string) bool {
 	ref, instanceType := g.launch(c)
 	inst := groupInstance{
 		ID: "i-" + c.account.draw("instance")[:17], Zone: g.emptiestZone(c), Type: instanceType,
@@ -139,8 +142,14 @@ func (g *group) launchOne(c *call, cause string) {
 			}
 		}
 	}
+	if !g.obtain(c, &inst) {
+		why := insufficientCapacity(inst.Type, inst.Zone).Message + " Launching EC2 instance failed."
+		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
+		return false
+	}
 	g.Instances = append(g.Instances, inst)
 	g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
+	return true
 }
 
 // emptiestZone spreads instances over the group's zones.

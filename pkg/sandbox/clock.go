@@ -80,7 +80,7 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 	return &stackengine.Engine{
 		State:     state,
 		Now:       func() time.Time { return s.clock },
-		Scale:     s.options.Scale,
+		Scale:     s.scale(),
 		Parameter: func(name, version string) (string, bool) { return s.parameterValue(r, name, version) },
 		Providers: s.providers(r),
 		Fetch:     s.fetchTemplate,
@@ -92,12 +92,4 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 			return other.OutputOf(stack, key)
 		},
 	}
-}
-
-// scale is what every duration is multiplied with.
-func (s *Sandbox) scale() float64 {
-	if s.options.Scale == 0 {
-		return stackengine.DefaultScale
-	}
-	return s.options.Scale
 }

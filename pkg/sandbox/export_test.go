@@ -16,7 +16,7 @@ func StateJSON(s *Sandbox) (string, error) {
 	if s.store != nil {
 		defer func() { _ = s.store.unlock() }()
 	}
-	if err := s.advance(context.Background(), s.options.Now().UTC()); err != nil {
+	if err := s.advance(context.Background(), s.now()); err != nil {
 		return "", err
 	}
 	b, err := json.MarshalIndent(s.account, "", " ")

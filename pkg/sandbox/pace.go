@@ -1,0 +1,154 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
+)
+
+// Pace is how an account's time passes. It is kept with the account, so that
+// all who use the file see one clock.
+type Pace string
+
+// The paces. Fast is what an account has that says nothing.
+const (
+	PaceFast    Pace = "fast"    // what takes AWS a second takes a millisecond
+	PaceReal    Pace = "real"    // as long as it takes AWS
+	PaceVirtual Pace = "virtual" // the clock stands; see awaited
+)
+
+// Paces lists them.
+func Paces() []Pace { return []Pace{PaceReal, PaceFast, PaceVirtual} }
+
+// Time tells how the account's time passes.
+func (s *Sandbox) Time() Pace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.pace()
+}
+
+// SetPace changes it, for all who use the file.
+func (s *Sandbox) SetPace(p Pace) error {
+	if s.Time() == p {
+		return nil
+	}
+	_, err := s.admin("", adminChange{Pace: p})
+	return err
+}
+
+func (a *account) pace() Pace {
+	if a.Pace == "" {
+		return PaceFast
+	}
+	return a.Pace
+}
+
+// virtualStart is the birthday of an account in virtual time, so that one seed
+// gives one trace whenever it runs.
+func virtualStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// now never goes back: the clock of another process may be ahead.
+func (s *Sandbox) now() time.Time {
+	a := s.account
+	now := s.options.Now().UTC().Add(a.Ahead)
+	if a.pace() == PaceVirtual || now.Before(a.Last) {
+		return a.Last
+	}
+	return now
+}
+
+// scale is what every duration is multiplied with.
+func (s *Sandbox) scale() float64 {
+	switch {
+	case s.options.Scale != 0:
+		return s.options.Scale
+	case s.account.pace() == PaceFast:
+		return stackengine.DefaultScale
+	}
+	return 1
+}
+
+// setPace takes effect at the sandbox's clock. The wall clock takes over where
+// virtual time stood.
+func (s *Sandbox) setPace(p Pace, wall time.Time) error {
+	switch p {
+	case PaceFast, PaceReal, PaceVirtual:
+	default:
+		return fmt.Errorf("no pace %q: there are real, fast and virtual", p)
+	}
+	a := s.account
+	if a.pace() == PaceVirtual && p != PaceVirtual {
+		a.Ahead = max(0, a.Last.Sub(wall))
+	}
+	a.Pace = p
+	for _, r := range a.Regions {
+		if r.Stacks != nil {
+			r.engine = s.newEngine(r, r.Stacks)
+		}
+	}
+	return nil
+}
+
+// skip moves the account's clock by d; what falls due on the way happens.
+func (s *Sandbox) skip(ctx context.Context, d time.Duration) error {
+	if d <= 0 || d > maxSkip {
+		return fmt.Errorf("time moves forward, by at most %s; not by %s", maxSkip, d)
+	}
+	to := s.clock.Add(d)
+	if err := s.advance(ctx, to); err != nil {
+		return err
+	}
+	if s.account.pace() != PaceVirtual {
+		s.account.Ahead += d
+	}
+	s.account.Last = to
+	return nil
+}
+
+// maxSkip is as long as anything in the sandbox waits: deleted stacks and
+// secrets are forgotten after 90 and 30 days.
+const maxSkip = 366 * 24 * time.Hour
+
+// pollStep is how far a poll moves virtual time when no stack has anything to do.
+const pollStep = 15 * time.Second
+
+// awaited is how virtual time passes by itself. Who asks the same thing again,
+// while nothing was written since, waits for something: then the clock goes to
+// when the next thing is due. So a client that polls never waits longer than
+// its own pause, and what happens depends on the order of requests alone.
+func (s *Sandbox) awaited(req request) error {
+	if s.account.pace() != PaceVirtual || req.Service == adminService || req.Service == "s3" || req.Service == "sts" {
+		return nil
+	}
+	if s.isWrite(req) {
+		clear(s.asked)
+		return nil
+	}
+	key := req.Service + "\n" + req.Region + "\n" + req.Operation + "\n" + req.Body
+	if !s.asked[key] {
+		s.asked[key] = true
+		return nil
+	}
+	step := pollStep
+	if at, ok := s.nextDue(); ok {
+		step = min(maxSkip, max(at.Sub(s.now()), time.Nanosecond))
+	}
+	_, err := s.adminLocked("", adminChange{Advance: step})
+	return err
+}
+
+// nextDue is when the next thing happens by itself, in any region.
+func (s *Sandbox) nextDue() (at time.Time, ok bool) {
+	for _, name := range sortedKeys(s.account.Regions) {
+		r := s.account.Regions[name]
+		if r.engine == nil {
+			continue
+		}
+		if t, due := r.engine.Next(); due && (!ok || t.Before(at)) {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}

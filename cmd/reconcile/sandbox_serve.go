@@ -25,7 +25,7 @@ type freshAccount struct {
 
 const timeHelp = `--time says how its time passes, for all who use it: real as long as AWS takes;
 fast a thousand times faster; virtual not at all, until a client that polls asks
-the same thing again, which moves the clock to when the next thing is due, or
+the same thing again, for which time goes on until the answer is another, or
 until reconcile sandbox mutate --advance. With a seed and virtual time the same
 requests get the same answers, to the byte.`
 

@@ -40,3 +40,6 @@ func SpeaksForms(service string) bool {
 	p := services()[service].protocol
 	return p == protocolQuery || p == protocolEC2
 }
+
+// S3Operations lists the operations of S3 that a fault can name.
+func S3Operations() []string { return s3Operations() }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -18,12 +19,17 @@ func (f *FaultRule) shortage() string {
 	return f.InstanceType + "/" + f.Zone
 }
 
+var instanceTypeName = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+
 // AddShortage makes the next launches of an instance type in a zone fail for
 // want of capacity: times of them, or all if it is 0. "" is every zone.
 func (s *Sandbox) AddShortage(instanceType, zone string, times int) error {
-	return s.AddFault(FaultRule{
-		Service: "ec2", Operation: "RunInstances", InstanceType: instanceType, Zone: zone, Times: times, Fault: Fault{Code: codeNoCapacity},
-	})
+	if !instanceTypeName.MatchString(instanceType) {
+		return fmt.Errorf("%q is no instance type; write it like g4dn.xlarge, or g4dn.xlarge/us-east-1a", instanceType)
+	}
+	rule := FaultRule{Service: "ec2", Operation: "RunInstances", InstanceType: instanceType, Zone: zone, Times: times, Fault: Fault{Code: codeNoCapacity}}
+	_, err := s.admin("", adminChange{Rule: &rule})
+	return err
 }
 
 // launchFault finds what goes wrong with a launch, and counts it. Launches are

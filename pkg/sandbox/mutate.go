@@ -44,6 +44,9 @@ func AgentStates() []AgentState { return []AgentState{AgentOnline, AgentLost, Ag
 // Mutate does it, and tells in a line what was done. An error names the
 // nearest thing that there is.
 func (s *Sandbox) Mutate(m Mutation) (string, error) {
+	if len(m.Value) > 0 && !json.Valid(m.Value) {
+		return "", fmt.Errorf("%s %s: the value is no JSON", m.Target, m.Pointer)
+	}
 	out, err := s.admin(m.Region, adminChange{Mutation: &m})
 	if err != nil {
 		return "", err

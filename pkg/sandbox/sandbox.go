@@ -74,7 +74,7 @@ type Sandbox struct {
 	stale   bool // memory may differ from the file: read it again
 	clock   time.Time
 	closed  bool
-	asked   map[string]bool // reads since the last write, in virtual time
+	asked   map[string]string // digests of answers to reads since the last write, in virtual time
 
 	traffic traffic
 	blobs   *blobs
@@ -86,7 +86,7 @@ func Open(o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}, asked: map[string]bool{}}
+	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}, asked: map[string]string{}}
 	s.traffic.init(o)
 	if o.Path == "" {
 		s.account = s.newAccount()

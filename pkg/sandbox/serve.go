@@ -187,18 +187,17 @@ func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id
 	if s.store != nil {
 		defer func() { err = errors.Join(err, s.store.unlock()) }()
 	}
-	if err := s.awaited(req); err != nil {
-		return nil, err
-	}
 	run := s.serveNow
 	if stale {
 		run = s.serveStale
 	}
-	res, err := run(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	return s.accept(res, proto, req, id)
+	return s.awaited(ctx, req, func() (*answer, error) {
+		res, err := run(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return s.accept(res, proto, req, id)
+	})
 }
 
 func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {

@@ -220,8 +220,12 @@ func TestS3OperationNames(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodHead, http.MethodDelete} {
 			r := must[*http.Request](t)(http.NewRequest(method, "http://s3.us-east-1.amazonaws.com"+q, nil))
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0")
-			if _, err := s.Do(r); err != nil {
+			resp, err := s.Do(r)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if err := resp.Body.Close(); err != nil {
+				t.Error(err)
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func (g *global) serveSandbox(ctx context.Context, listen string, fresh freshAcc
 	if err != nil {
 		return err
 	}
-	seen := &calls{digest: sha256.New()}
+	seen := &callLog{digest: sha256.New()}
 	options.Observe = func(e sandbox.Exchange) {
 		g.log.Debug("call", "service", e.Service, "operation", e.Operation, "region", e.Region, "status", e.Status, "code", e.Code, "fault", e.Fault, "took", e.Took, "id", e.ID)
 		if g.stats {
@@ -131,19 +131,19 @@ func (g *global) announceSandbox(box *sandbox.Sandbox, at net.Addr) {
 	}
 }
 
-// calls is what a served sandbox was asked.
-type calls struct {
+// callLog is what a served sandbox was asked.
+type callLog struct {
 	mu     sync.Mutex
 	digest hash.Hash
 }
 
-func (c *calls) add(e sandbox.Exchange) {
+func (c *callLog) add(e sandbox.Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fmt.Fprintf(c.digest, "%s %s %d %d\n%s\n", e.Service, e.Operation, e.Status, len(e.Answer), e.Answer)
 }
 
-func (c *calls) print(g *global, box *sandbox.Sandbox) error {
+func (c *callLog) print(g *global, box *sandbox.Sandbox) error {
 	w := tabwriter.NewWriter(g.err, 0, 0, 2, ' ', 0)
 	total := 0
 	for _, n := range box.Stats() {

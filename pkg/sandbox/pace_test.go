@@ -68,7 +68,7 @@ func TestVirtualTime(t *testing.T) {
 		t.Fatal("a poll did not move time:", got)
 	}
 	two := openPaced(t, sandbox.Options{Path: path})
-	if two.Pace() != sandbox.PaceVirtual {
+	if two.Time() != sandbox.PaceVirtual {
 		t.Error("the pace is not the account's")
 	}
 	if got := statusOf(t, two, "two"); got != cfntypes.StackStatusCreateComplete {

@@ -12,13 +12,15 @@ import (
 func newSandbox(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Look at the embedded sandbox, or start it anew",
+		Short: "Work with the embedded sandbox: an AWS account in one file",
 		Long: `The sandbox is an AWS account in one file: with --sandbox every command works
-on it instead of AWS, over the same wire. Its state is kept between commands.`,
+on it instead of AWS, over the same wire. Its state is kept between commands.
+These commands start it anew, look into it, put it on a port for other programs,
+change it by hand and let it go wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSandboxReset(g), newSandboxShow(g))
+	cmd.AddCommand(newSandboxReset(g), newSandboxShow(g), newSandboxServe(g), newSandboxMutate(g), newSandboxFault(g))
 	return cmd
 }
 
@@ -30,27 +32,33 @@ func (g *global) sandboxFile() string {
 }
 
 func newSandboxReset(g *global) *cobra.Command {
-	var bare bool
+	var fresh freshAccount
 	var quotas sandbox.Quotas
 	cmd := &cobra.Command{
-		Use:     "reset",
-		Short:   "Start with a fresh account",
-		Long:    "reset replaces the sandbox's state by a fresh account, in which the\ncontainer images and fleet AMIs that specs ask for exist; with --bare by an\nempty one.",
-		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare",
+		Use:   "reset",
+		Short: "Start with a fresh account",
+		Long: "reset replaces the sandbox's state by a fresh account, in which the\ncontainer images and fleet AMIs that specs ask for exist; with --bare by an\nempty one.\n\n" +
+			timeHelp,
+		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare\n  reconcile sandbox reset --seed demo --time virtual",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := sandbox.Renew(sandbox.Options{Path: g.sandboxFile(), Bare: bare, Quotas: quotas}); err != nil {
+			options, err := fresh.options(g)
+			if err != nil {
+				return err
+			}
+			options.Quotas = quotas
+			if err := sandbox.Renew(options); err != nil {
 				return err
 			}
 			what := "a fresh account; its container images and fleet AMIs exist"
-			if bare {
+			if fresh.bare {
 				what = "an empty account"
 			}
 			fmt.Fprintf(g.out, "%s: %s\n", g.sandboxFile(), what)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&bare, "bare", false, "an empty account, without container images and AMIs")
+	fresh.flags(cmd)
 	cmd.Flags().IntVar(&quotas.Stacks, "quota-stacks", 0, "stacks a region may have; 0 is AWS's default, 2,000")
 	cmd.Flags().IntVar(&quotas.Groups, "quota-groups", 0, "Auto Scaling groups a region may have; 0 is AWS's default, 500")
 	cmd.Flags().IntVar(&quotas.Parameters, "quota-parameters", 0, "SSM parameters a region may have; 0 is AWS's default, 10,000")

@@ -40,6 +40,9 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 		options.HTTPClient = box
 		options.StaticCredentials = true
 		options.PollScale = sandboxPace
+		if box.Time() == sandbox.PaceReal {
+			options.PollScale = 1
+		}
 	}
 	c, err := cloud.Open(ctx, options)
 	if err != nil {

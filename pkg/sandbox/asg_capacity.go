@@ -179,6 +179,12 @@ func (g *group) launchOne(c *call, cause string) bool {
 			}
 		}
 	}
+	if !g.obtain(c, &inst) {
+		why := insufficientCapacity(inst.Type, inst.Zone).Message + " Launching EC2 instance failed."
+		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
+		g.Retry = c.now.Add(c.takes(retrySeconds))
+		return false
+	}
 	g.Instances = append(g.Instances, inst)
 	g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
 	return true
@@ -198,8 +204,7 @@ func (g *group) refused(c *call, ref templateRef, instanceType string) string {
 		if instanceType == "" {
 			instanceType = c.template(ref.ID, ref.Name).version(ref.Version).properties().text("InstanceType")
 		}
-		zone := g.emptiestZone(c)
-		return fmt.Sprintf("We currently do not have sufficient %s capacity in the Availability Zone you requested (%s). Our system will be working on provisioning additional capacity. You can currently get %[1]s capacity by not specifying an Availability Zone in your request.", instanceType, zone)
+		return insufficientCapacity(instanceType, g.emptiestZone(c)).Message
 	case f.Message == "":
 		return f.Code + "."
 	}

@@ -87,7 +87,7 @@ func BenchmarkThousandFleets(b *testing.B) {
 	s := open(b, sandbox.Options{Path: path, Now: clk.now})
 	b.Run("create", func(b *testing.B) {
 		for b.Loop() {
-			if err := sandbox.Reset(path, false); err != nil {
+			if err := sandbox.Renew(sandbox.Options{Path: path}); err != nil {
 				b.Fatal(err)
 			}
 			manyFleets(b, s, clk, 1000)

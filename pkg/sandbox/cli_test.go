@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,21 @@ type cliStep struct {
 	command string
 	want    []string
 	fails   bool
+	usage   bool          // the CLI itself refuses it
 	pass    time.Duration // that goes by before the command
+	hand    func() error  // what somebody does before it
+}
+
+// exits are the codes that a step may end with. Version 1 of the CLI ends with
+// 255 when a service refuses and with 2 on wrong usage, version 2 with 254 and 252.
+func (s *cliStep) exits() []int {
+	switch {
+	case s.usage:
+		return []int{2, 252}
+	case s.fails:
+		return []int{254, 255}
+	}
+	return []int{0}
 }
 
 // awsCLI is the AWS CLI's path; the test is skipped, or fails where the judges
@@ -144,20 +159,28 @@ func runCLI(t *testing.T, cli, address, home string, clk *clock, steps []cliStep
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
 	}
-	run := func(words []string) (string, bool) {
+	run := func(words []string) (string, int) {
 		cmd := exec.Command(cli, words...)
 		cmd.Env = environment
 		out, err := cmd.CombinedOutput()
-		return string(out), err == nil
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
 	}
 	if python := pythonCLI(t, environment); python != nil {
 		run = python
 	}
 	for _, step := range steps {
+		if step.hand != nil {
+			if err := step.hand(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		clk.pass(step.pass)
-		out, ok := run(append([]string{"--endpoint-url", address}, strings.Fields(step.command)...))
-		if ok == step.fails {
-			t.Errorf("aws %s\n%s", step.command, out)
+		out, code := run(append([]string{"--endpoint-url", address}, strings.Fields(step.command)...))
+		if want := step.exits(); !slices.Contains(want, code) {
+			t.Errorf("aws %s: exit code %d, want %v\n%s", step.command, code, want, out)
 			continue
 		}
 		for _, want := range step.want {
@@ -169,7 +192,7 @@ func runCLI(t *testing.T, cli, address, home string, clk *clock, steps []cliStep
 }
 
 // pythonCLI is the CLI in one Python process; nil when Python has no awscli.
-func pythonCLI(t *testing.T, environment []string) func(words []string) (string, bool) {
+func pythonCLI(t *testing.T, environment []string) func(words []string) (string, int) {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil || exec.Command(python, "-c", "import awscli").Run() != nil {
@@ -189,7 +212,7 @@ func pythonCLI(t *testing.T, environment []string) func(words []string) (string,
 		}
 	})
 	answers := json.NewDecoder(out)
-	return func(words []string) (string, bool) {
+	return func(words []string) (string, int) {
 		line := must[[]byte](t)(json.Marshal(words))
 		if _, err := in.Write(append(line, '\n')); err != nil {
 			t.Fatal(err)
@@ -201,6 +224,6 @@ func pythonCLI(t *testing.T, environment []string) func(words []string) (string,
 		if err := answers.Decode(&answer); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		return answer.Out, answer.Code == 0
+		return answer.Out, answer.Code
 	}
 }

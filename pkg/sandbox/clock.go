@@ -83,7 +83,7 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 	return &stackengine.Engine{
 		State:     state,
 		Now:       func() time.Time { return s.clock },
-		Scale:     s.options.Scale,
+		Scale:     s.scale(),
 		Parameter: func(name, version string) (string, bool) { return s.parameterValue(r, name, version) },
 		Providers: s.providers(r),
 		Fetch:     s.fetchTemplate,
@@ -101,12 +101,4 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 			return s.checkResource(ctx, r, phase, res)
 		},
 	}
-}
-
-// scale is what every duration is multiplied with.
-func (s *Sandbox) scale() float64 {
-	if s.options.Scale == 0 {
-		return stackengine.DefaultScale
-	}
-	return s.options.Scale
 }

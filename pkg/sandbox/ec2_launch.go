@@ -36,6 +36,9 @@ func runInstances(c *call, in props) (doc, error) {
 		f.Status = 412
 		return nil, f
 	}
+	if c.launchFault(base.Type, base.Zone, true) != nil {
+		return nil, insufficientCapacity(base.Type, base.Zone)
+	}
 	var made []*instance
 	for range most {
 		i := *base

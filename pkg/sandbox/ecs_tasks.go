@@ -19,7 +19,8 @@ type TaskEnd struct {
 // SetTaskEnd says how the next task of a family ends. An empty region is the
 // account's own.
 func (s *Sandbox) SetTaskEnd(region string, e TaskEnd) error {
-	return s.admin(region, adminChange{TaskEnd: &e})
+	_, err := s.admin(region, adminChange{TaskEnd: &e})
+	return err
 }
 
 // ecsTask is a task that RunTask started. What it is at some moment follows

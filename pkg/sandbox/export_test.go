@@ -16,7 +16,7 @@ func StateJSON(s *Sandbox) (string, error) {
 	if s.store != nil {
 		defer func() { _ = s.store.unlock() }()
 	}
-	if err := s.advance(context.Background(), s.options.Now().UTC()); err != nil {
+	if err := s.advance(context.Background(), s.now()); err != nil {
 		return "", err
 	}
 	b, err := json.MarshalIndent(s.account, "", " ")
@@ -40,3 +40,6 @@ func SpeaksForms(service string) bool {
 	p := services()[service].protocol
 	return p == protocolQuery || p == protocolEC2
 }
+
+// S3Operations lists the operations of S3 that a fault can name.
+func S3Operations() []string { return s3Operations() }

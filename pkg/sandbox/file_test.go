@@ -109,7 +109,7 @@ func TestUnusableFilesSayWhatToDo(t *testing.T) {
 			if left := must[[]byte](t)(os.ReadFile(path)); string(left) != body {
 				t.Error("the file was changed")
 			}
-			if err := sandbox.Reset(path, true); err != nil {
+			if err := sandbox.Renew(sandbox.Options{Path: path, Bare: true}); err != nil {
 				t.Fatal(err)
 			}
 			if s := open(t, sandbox.Options{Path: path}); !s.Fresh() || !s.Bare() {
@@ -128,7 +128,7 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, opened := sandbox.Open(sandbox.Options{Path: path})
-		for _, err := range []error{opened, sandbox.Reset(path, true)} {
+		for _, err := range []error{opened, sandbox.Renew(sandbox.Options{Path: path, Bare: true})} {
 			var state *sandbox.ErrState
 			if !errors.As(err, &state) || strings.Contains(err.Error(), "sandbox reset") || !strings.Contains(err.Error(), path+":1: this is not a state file of the sandbox") {
 				t.Errorf("%s: error %v", name, err)
@@ -144,7 +144,7 @@ func TestOtherFilesAreLeftAlone(t *testing.T) {
 // or nothing is: with the file, the line and the command that helps.
 func TestDamageIsRefused(t *testing.T) {
 	path := stateFile(t)
-	if err := sandbox.Reset(path, true); err != nil {
+	if err := sandbox.Renew(sandbox.Options{Path: path, Bare: true}); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, sandbox.Options{Path: path})
@@ -237,7 +237,7 @@ func TestTwoOpenSandboxes(t *testing.T) {
 			t.Errorf("version %d, want 100", got.Parameter.Version)
 		}
 	}
-	if err := sandbox.Reset(path, false); err != nil {
+	if err := sandbox.Renew(sandbox.Options{Path: path}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range boxes {

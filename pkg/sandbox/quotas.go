@@ -41,7 +41,8 @@ type QuotaChange struct {
 
 // SetQuota is what a support case does. An empty region is the account's own.
 func (s *Sandbox) SetQuota(region string, q QuotaChange) error {
-	return s.admin(region, adminChange{Quota: &q})
+	_, err := s.admin(region, adminChange{Quota: &q})
+	return err
 }
 
 func quotaOperations() map[string]operation {

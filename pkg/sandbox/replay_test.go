@@ -130,6 +130,31 @@ func replayOps(bodies []*string) []replayOp {
 			_, err := s3.NewFromConfig(config(s)).PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bp-models-123456789012"), Key: aws.String(fmt.Sprint("k", n)), Body: strings.NewReader("v")})
 			return err
 		}},
+		{"by hand", func(_ *testing.T, s *sandbox.Sandbox, n int) error {
+			_, err := s.Mutate([]sandbox.Mutation{
+				{Target: "stack0/Fleet", Pointer: "/MaxSize", Value: []byte(`"6"`)},
+				{Target: "stack0/Fleet", Pointer: "/HealthCheckType", Value: []byte(`"ELB"`)},
+				{Target: "stack0/Logs", Delete: true},
+				{Parameter: "/by/hand", Text: "v"},
+				{Target: "stack0/Vpc", Pointer: "/EnableDnsSupport", Value: []byte("false")},
+			}[n])
+			return err
+		}},
+		{"fault", func(_ *testing.T, s *sandbox.Sandbox, n int) error {
+			switch n {
+			case 0:
+				return s.ClearFaults()
+			case 1:
+				return s.AddFault(sandbox.FaultRule{Service: "cloudformation", Fault: sandbox.Fault{Stale: 2}})
+			case 2:
+				return s.AddShortage("g5.xlarge", "", 1)
+			}
+			return s.AddFault(sandbox.FaultRule{Service: "ssm", Chance: 0.5, Fault: sandbox.Fault{Throttle: true}})
+		}},
+		{"advance", func(_ *testing.T, s *sandbox.Sandbox, n int) error {
+			_, err := s.Advance(time.Duration(n) * time.Minute)
+			return err
+		}},
 		{"deploy", func(t *testing.T, s *sandbox.Sandbox, _ int) error {
 			_, err := ecs.NewFromConfig(config(s)).UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: aws.String("bp"), Service: aws.String("bp-backend"), ForceNewDeployment: true})
 			return err

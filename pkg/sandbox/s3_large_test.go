@@ -106,7 +106,7 @@ func TestLargeObjectsAreBesideTheState(t *testing.T) {
 	if *attributes.ObjectSize != 8*partSize || attributes.Checksum.ChecksumType != types.ChecksumTypeComposite || *attributes.ObjectParts.TotalPartsCount != 8 || len(attributes.ObjectParts.Parts) != 8 {
 		t.Errorf("attributes %+v", attributes)
 	}
-	if err := sandbox.Reset(path, false); err != nil {
+	if err := sandbox.Renew(sandbox.Options{Path: path}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path + ".objects"); !os.IsNotExist(err) {

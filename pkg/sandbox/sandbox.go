@@ -39,6 +39,8 @@ type Options struct {
 	Seed string
 	// Quotas of a fresh account; an account that exists keeps its own.
 	Quotas Quotas
+	// Pace is how the time of a fresh account passes; PaceFast when empty.
+	Pace Pace
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Scale multiplies everything that takes time in AWS; 0 means the engine's default.
@@ -48,6 +50,9 @@ type Options struct {
 	// Fault is asked before every call; n counts the calls of that operation
 	// from 1. nil means no fault.
 	Fault func(service, operation string, n int) *Fault
+	// Observe is told of every call after it was answered; calls that run side by
+	// side are told in any order. It must not block.
+	Observe func(Exchange)
 	// Rates limits calls per "service.Operation", or "service" for all of its
 	// operations together; more are throttled with the service's own code.
 	Rates map[string]Rate
@@ -69,6 +74,7 @@ type Sandbox struct {
 	stale   bool // memory may differ from the file: read it again
 	clock   time.Time
 	closed  bool
+	asked   map[string]string // digests of answers to reads since the last write, in virtual time
 
 	traffic traffic
 	blobs   *blobs
@@ -80,10 +86,10 @@ func Open(o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}}
+	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}, asked: map[string]string{}}
 	s.traffic.init(o)
 	if o.Path == "" {
-		s.account = s.newAccount(o.Bare)
+		s.account = s.newAccount()
 		s.fresh = true
 		s.attach()
 		return s, nil
@@ -109,7 +115,7 @@ func Open(o Options) (*Sandbox, error) {
 // another file is left alone. Its account id and region come from the options of the next Open.
 func Reset(path string, bare bool) error { return Renew(Options{Path: path, Bare: bare}) }
 
-// Renew is Reset with what else is a fresh account's own: its quotas.
+// Renew is Reset with what else is a fresh account's own: its quotas, its seed and its pace.
 func Renew(o Options) error {
 	st, err := openStore(o.Path)
 	if err != nil {
@@ -121,9 +127,7 @@ func Renew(o Options) error {
 	if err := st.foreign(); err != nil {
 		return errors.Join(err, st.unlock(), st.close())
 	}
-	a := newAccount("", "", newSeed(), o.Bare, time.Time{})
-	a.Quotas = o.Quotas
-	return errors.Join(st.compact(a), os.RemoveAll(blobFolder(o.Path)), st.unlock(), st.close())
+	return errors.Join(st.compact(o.freshAccount()), os.RemoveAll(blobFolder(o.Path)), st.unlock(), st.close())
 }
 
 // newSeed is the one thing that is random; everything else derives from it.
@@ -134,13 +138,19 @@ func newSeed() string {
 	return hex.EncodeToString(b)
 }
 
-func (s *Sandbox) newAccount(bare bool) *account {
-	seed := s.options.Seed
+// freshAccount is one that nobody has used yet.
+func (o Options) freshAccount() *account {
+	seed := o.Seed
 	if seed == "" {
 		seed = newSeed()
 	}
-	a := newAccount("", "", seed, bare, time.Time{})
-	a.Quotas = s.options.Quotas
+	a := newAccount("", "", seed, o.Bare, time.Time{})
+	a.Quotas, a.Pace = o.Quotas, o.Pace
+	return a
+}
+
+func (s *Sandbox) newAccount() *account {
+	a := s.options.freshAccount()
 	s.adopt(a)
 	return a
 }
@@ -155,6 +165,9 @@ func (s *Sandbox) adopt(a *account) {
 		a.Region = "us-east-1"
 	}
 	a.Created = s.options.Now().UTC().Truncate(time.Millisecond)
+	if a.pace() == PaceVirtual {
+		a.Created = virtualStart()
+	}
 	a.Last = a.Created
 }
 
@@ -164,6 +177,20 @@ func (s *Sandbox) Fresh() bool { return s.fresh }
 // Torn is the number of bytes that this Open dropped from the end of the file:
 // a write that was cut off, so that nobody was told of its success.
 func (s *Sandbox) Torn() int { return s.torn }
+
+// Account tells whose account this is, and the region of a call without one.
+func (s *Sandbox) Account() (id, region string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.ID, s.account.Region
+}
+
+// Seed is what all generated ids and values derive from.
+func (s *Sandbox) Seed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.Seed
+}
 
 // Bare tells that the account is an empty one, without images.
 func (s *Sandbox) Bare() bool {
@@ -225,7 +252,7 @@ func (s *Sandbox) catchUp() error {
 	}
 	if !ok || a.ID == "" {
 		if !ok {
-			a = s.newAccount(s.options.Bare)
+			a = s.newAccount()
 		} else {
 			s.adopt(a)
 		}
@@ -237,11 +264,17 @@ func (s *Sandbox) catchUp() error {
 	s.account = a
 	s.stale = false
 	s.attach()
-	return s.replay(journal)
+	if err := s.replay(journal); err != nil {
+		return err
+	}
+	return s.claim()
 }
 
 // replay serves the journal's requests again, each at its own time.
 func (s *Sandbox) replay(journal []entry) error {
+	if len(journal) > 0 {
+		clear(s.asked)
+	}
 	for i, e := range journal {
 		if err := s.advance(context.Background(), e.At); err != nil {
 			return fmt.Errorf("journal line %d: %w", i+1, err)

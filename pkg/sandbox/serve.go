@@ -88,11 +88,16 @@ type answer struct {
 }
 
 // handle is the way of every request, from bytes to bytes.
-func (s *Sandbox) handle(r *http.Request) (*answer, error) {
+func (s *Sandbox) handle(r *http.Request) (a *answer, err error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	id := s.traffic.requestID()
+	e := Exchange{ID: id}
+	if s.options.Observe != nil {
+		start := time.Now()
+		defer func() { s.observe(e, a, err, time.Since(start)) }()
+	}
 	var body []byte
 	var blob *spooled
 	if isUpload(r) {
@@ -122,6 +127,7 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 		req.S3.Blob = blob
 		refused = req.S3.hold(r)
 	}
+	e.Service, e.Operation, e.Region = req.Service, req.name(), req.Region
 	if len(body) > maxBody {
 		refused = &Fail{Code: "RequestEntityTooLarge", Message: "the sandbox reads at most 64 MiB", Status: http.StatusRequestEntityTooLarge}
 	}
@@ -136,6 +142,7 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.Fault = fault != nil
 	if fault != nil && fault.Lost == LostBefore {
 		return nil, errLost
 	}
@@ -143,7 +150,7 @@ func (s *Sandbox) handle(r *http.Request) (*answer, error) {
 		return s.refuse(fault.fail(), proto, s.services[req.Service], id), nil
 	}
 	// From here on the request counts: a caller that goes away does not undo it.
-	a := s.locked(context.WithoutCancel(r.Context()), req, proto, id)
+	a = s.locked(context.WithoutCancel(r.Context()), req, proto, id, fault != nil && fault.Stale > 0)
 	if fault != nil && fault.Lost == LostAfter {
 		return nil, errLost
 	}
@@ -160,17 +167,17 @@ type result struct {
 
 // locked serves one request while nobody else does, and keeps it. The answer
 // is encoded before the lock is given back, for it points into the state.
-func (s *Sandbox) locked(ctx context.Context, req request, proto protocol, id string) *answer {
+func (s *Sandbox) locked(ctx context.Context, req request, proto protocol, id string, stale bool) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.exclusive(ctx, req, proto, id)
+	a, err := s.exclusive(ctx, req, proto, id, stale)
 	if err != nil {
 		return s.refuse(asFail(err), proto, s.services[req.Service], id)
 	}
 	return a
 }
 
-func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id string) (a *answer, err error) {
+func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id string, stale bool) (a *answer, err error) {
 	if s.closed {
 		return nil, errClosed
 	}
@@ -180,20 +187,17 @@ func (s *Sandbox) exclusive(ctx context.Context, req request, proto protocol, id
 	if s.store != nil {
 		defer func() { err = errors.Join(err, s.store.unlock()) }()
 	}
-	res, err := s.serveNow(ctx, req)
-	if err != nil {
-		return nil, err
+	run := s.serveNow
+	if stale {
+		run = s.serveStale
 	}
-	return s.accept(res, proto, req, id)
-}
-
-// now never goes back: the clock of another process may be ahead.
-func (s *Sandbox) now() time.Time {
-	now := s.options.Now().UTC()
-	if now.Before(s.account.Last) {
-		return s.account.Last
-	}
-	return now
+	return s.awaited(ctx, req, func() (*answer, error) {
+		res, err := run(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return s.accept(res, proto, req, id)
+	})
 }
 
 func (s *Sandbox) serveNow(ctx context.Context, req request) (*result, error) {
@@ -231,7 +235,13 @@ type served struct {
 // serve runs a request against the state at the sandbox's clock.
 func (s *Sandbox) serve(ctx context.Context, req request) served {
 	if req.Service == adminService {
-		return served{err: s.applyAdmin(req)}
+		out, err := s.applyAdmin(ctx, req)
+		return served{res: &result{out: out}, err: err}
+	}
+	if s.isWrite(req) {
+		if err := s.remember(); err != nil {
+			return served{err: err}
+		}
 	}
 	r, engine := s.regionFor(req.region(s.account), s.isWrite(req))
 	c := &call{ctx: ctx, now: s.clock, account: s.account, region: r, engine: engine, sandbox: s}

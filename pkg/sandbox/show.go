@@ -33,8 +33,8 @@ func (s *Sandbox) Show(w io.Writer) error {
 	}
 	fmt.Fprintf(t, "account %s, %s, since %s\n", a.ID, kind, a.Created.Format("2006-01-02 15:04Z"))
 	a.Quotas.show(t)
-	for _, f := range a.Faults {
-		fmt.Fprintf(t, "fault\t%s %s\t%s%s\tseen %d\n", or(f.Service, "every service"), or(f.Operation, "every operation"), f.Fault.Code, f.Fault.Lost, f.Seen)
+	for _, f := range a.listFaults() {
+		fmt.Fprintf(t, "fault\t%s\t%s\t%s\n", f.Target, f.Effect, f.Count)
 	}
 	for _, name := range sortedKeys(a.Buckets) {
 		b := a.Buckets[name]

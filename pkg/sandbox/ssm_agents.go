@@ -42,7 +42,8 @@ func (s *Sandbox) SetAgent(region, instanceID string, a Agent) error {
 	default:
 		return fmt.Errorf("agent state %q: it is online, lost or slow", a.State)
 	}
-	return s.admin(region, adminChange{Agent: &agentChange{instanceID, a}})
+	_, err := s.admin(region, adminChange{Agent: &agentChange{instanceID, a}})
+	return err
 }
 
 func (c *call) setAgent(change agentChange) error {

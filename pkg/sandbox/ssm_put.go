@@ -44,7 +44,7 @@ func putParameter(c *call, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, 
 	if old != nil && !aws.ToBool(in.Overwrite) {
 		return nil, fail("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
 	}
-	if old != nil && len(in.Tags) > 0 {
+	if aws.ToBool(in.Overwrite) && len(in.Tags) > 0 {
 		return nil, fail("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
 	}
 	p := old

@@ -29,6 +29,10 @@ type account struct {
 	Regions map[string]*region `json:"regions,omitempty"`
 	Buckets map[string]*bucket `json:"buckets,omitempty"`
 	Faults  []FaultRule        `json:"faults,omitempty"`
+	Past    *past              `json:"past,omitempty"` // what stale reads see
+
+	Pace  Pace          `json:"pace,omitempty"`
+	Ahead time.Duration `json:"ahead,omitempty"` // of the wall clock
 }
 
 // region is the state of the regional services.

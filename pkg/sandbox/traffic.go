@@ -16,6 +16,10 @@ type Fault struct {
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 	Status  int    `json:"status,omitempty"`
+	// Throttle answers what the service answers to one call too many.
+	Throttle bool `json:"throttle,omitempty"`
+	// Stale makes so many reads after a write answer from before it.
+	Stale int `json:"stale,omitempty"`
 	// Lost drops the connection: LostBefore or LostAfter the call was served.
 	Lost Lost `json:"lost,omitempty"`
 	// Delay is added before the call is served.
@@ -108,6 +112,9 @@ func (t *traffic) enter(ctx context.Context, svc *service, name, operation strin
 	}
 	if fault != nil {
 		delay += fault.Delay
+		if fault.Throttle {
+			fault = svc.throttled()
+		}
 		if fault.Status == 0 && fault.Code != "" {
 			// A HEAD has no body: its status alone must say what a code says.
 			whole := *fault

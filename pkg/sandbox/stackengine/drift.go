@@ -80,7 +80,7 @@ func (e *Engine) drifted(ctx context.Context, s *Stack, r *StackResource) (state
 			}
 			return "UNKNOWN", nil, nil
 		}
-		live = decode(compact(read))
+		live = withHand(decode(compact(read)), item)
 	case item == nil:
 		return "DELETED", nil, nil
 	case item.Properties == nil:

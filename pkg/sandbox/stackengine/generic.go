@@ -37,6 +37,9 @@ func (g generic) Create(_ context.Context, r Resource) (Physical, error) {
 
 // Update implements Provider. A launch template gets a new version.
 func (g generic) Update(_ context.Context, old, r Resource) (Physical, error) {
+	if g.e.State.Items[r.Type+"|"+r.PhysicalID] == nil { // somebody deleted it by hand
+		return Physical{}, &HandlerError{Code: codeNotFound, Message: "Resource of type '" + r.Type + "' with identifier '" + r.PhysicalID + "' was not found."}
+	}
 	attrs := map[string]string{}
 	for k, v := range old.Attributes {
 		attrs[k] = v

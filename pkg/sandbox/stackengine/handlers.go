@@ -173,6 +173,7 @@ func (e *Engine) change(ctx context.Context, s *Stack, r, next *StackResource) *
 		e.load().dropItem(key, item)
 		item.Attributes = p.Attributes
 		item.Properties = overlay(item.Properties, r.Properties, next.Properties)
+		item.forgetHand(r.Properties, next.Properties)
 		if name, ok := e.takenName(r.Type, decode(next.Properties)); ok {
 			item.Name = name
 		}

@@ -130,6 +130,7 @@ type Item struct {
 	Owner      string            `json:"owner,omitempty"`
 	LogicalID  string            `json:"logicalID,omitempty"`
 	Properties json.RawMessage   `json:"properties,omitempty"` // live
+	Hand       json.RawMessage   `json:"hand,omitempty"`       // set by hand and not shown by the service that keeps the rest
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 

@@ -61,6 +61,7 @@ type group struct {
 
 	Next      time.Time         `json:"next,omitzero"`       // when something happens by itself
 	Retry     time.Time         `json:"retry,omitzero"`      // when it launches again
+	Tries     int               `json:"tries,omitempty"`     // launches that failed, one after the other
 	Declared  time.Time         `json:"declared,omitzero"`   // when a stack last set it
 	Suspended map[string]string `json:"suspended,omitempty"` // process → reason
 	Refreshes []refresh         `json:"refreshes,omitempty"` // the oldest first

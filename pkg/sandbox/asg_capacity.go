@@ -162,7 +162,7 @@ func (g *group) launchOne(c *call, cause string) bool {
 		why += " Launching EC2 instance failed."
 		a := g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now)
 		a.Failed = why
-		g.Retry = c.now.Add(c.takes(retrySeconds))
+		g.retryLater(c)
 		return false
 	}
 	inst := groupInstance{
@@ -182,9 +182,10 @@ func (g *group) launchOne(c *call, cause string) bool {
 	if !g.obtain(c, &inst) {
 		why := insufficientCapacity(inst.Type, inst.Zone).Message + " Launching EC2 instance failed."
 		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
-		g.Retry = c.now.Add(c.takes(retrySeconds))
+		g.retryLater(c)
 		return false
 	}
+	g.Tries = 0
 	g.Instances = append(g.Instances, inst)
 	g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
 	return true

@@ -36,7 +36,7 @@ func runInstances(c *call, in props) (doc, error) {
 		f.Status = 412
 		return nil, f
 	}
-	if c.launchFault(base.Type, base.Zone, true) != nil {
+	if c.lacks(base.Type, base.Zone) {
 		return nil, insufficientCapacity(base.Type, base.Zone)
 	}
 	var made []*instance

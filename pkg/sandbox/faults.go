@@ -146,7 +146,11 @@ func (s *Sandbox) clearFaults(ctx context.Context, target string) int {
 		c := &call{ctx: ctx, now: s.clock, account: a, region: r, engine: r.engine, sandbox: s}
 		for _, group := range sortedKeys(r.Groups) {
 			g := r.Groups[group]
-			g.scale(c, g.because(c, "an instance was started in response to a difference between desired and actual capacity."))
+			if g.Retry.IsZero() {
+				continue
+			}
+			g.Retry = s.clock
+			g.tick(c)
 		}
 	}
 	return before

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,20 +33,19 @@ func (s *Sandbox) AddShortage(instanceType, zone string, times int) error {
 	return err
 }
 
-// launchFault finds what goes wrong with a launch, and counts it. Launches are
-// part of the state's own course, so a replay counts the same. A launch that was
-// a call (asked) has met the rules for that call already.
-func (c *call) launchFault(instanceType, zone string, asked bool) *Fault {
+// lacks tells whether AWS has no instance of the type to give, and counts it.
+// Launches are part of the state's own course, so a replay counts the same.
+func (c *call) lacks(instanceType, zone string) bool {
 	for i := range c.account.Faults {
 		f := &c.account.Faults[i]
-		if f.Operation != "RunInstances" || asked && f.InstanceType == "" || f.InstanceType != "" && f.InstanceType != instanceType || f.Zone != "" && f.Zone != zone {
+		if f.InstanceType == "" || f.InstanceType != instanceType || f.Zone != "" && f.Zone != zone {
 			continue
 		}
-		if fault := f.Fault; f.strikes(c.account.lot(i, f.Seen)) {
-			return &fault
+		if f.strikes(c.account.lot(i, f.Seen)) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // insufficientCapacity is EC2's refusal, InsufficientInstanceCapacity (EC2 User
@@ -74,7 +74,7 @@ func (g *group) obtain(c *call, inst *groupInstance) bool {
 			continue
 		}
 		for i, zone := range zones {
-			if i > 0 && zone == inst.Zone || c.launchFault(kind, zone, false) != nil {
+			if i > 0 && zone == inst.Zone || c.lacks(kind, zone) {
 				continue
 			}
 			inst.Type, inst.Zone = kind, zone
@@ -82,4 +82,15 @@ func (g *group) obtain(c *call, inst *groupInstance) bool {
 		}
 	}
 	return false
+}
+
+// steadyRetries is for how long a group tries once a minute.
+const steadyRetries = 60
+
+// retryLater says when a group that got no instance tries again: each minute
+// for an hour, then after twice as long each time, so that an account that
+// nobody looks at for a month is still quick to open.
+func (g *group) retryLater(c *call) {
+	g.Tries++
+	g.Retry = c.now.Add(c.takes(retrySeconds * math.Pow(2, float64(max(0, g.Tries-steadyRetries)))))
 }

@@ -35,9 +35,11 @@ func ParseCall(text string) (service, operation string, err error) {
 	return service, operation, checkCall(services(), service, operation)
 }
 
-// inner are calls that nobody makes from outside but whose faults strike what
-// the account does by itself: the start of a service's tasks.
-var inner = map[string][]string{"ecs": {"StartTask"}}
+// ownCourse are what the account does by itself, as if it were called: a
+// group's launches, the start of a service's tasks.
+func ownCourse() map[string][]string {
+	return map[string][]string{"ec2": {"RunInstances"}, "ecs": {"StartTask"}}
+}
 
 func checkCall(known map[string]*service, name, operation string) error {
 	if name == "" {
@@ -54,7 +56,7 @@ func checkCall(known map[string]*service, name, operation string) error {
 	if svc.protocol == protocolS3 {
 		all = s3Operations()
 	}
-	all = append(all, inner[name]...)
+	all = append(all, ownCourse()[name]...)
 	if operation != "" && !slices.Contains(all, operation) {
 		return fmt.Errorf("the sandbox's %s has no operation %q%s", name, operation, meant(operation, all))
 	}

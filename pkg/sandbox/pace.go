@@ -187,11 +187,7 @@ func digestAnswer(a *answer, err error) string {
 // nextDue is when the next thing happens by itself, in any region.
 func (s *Sandbox) nextDue() (at time.Time, ok bool) {
 	for _, name := range sortedKeys(s.account.Regions) {
-		r := s.account.Regions[name]
-		if r.engine == nil {
-			continue
-		}
-		if t, due := r.engine.Next(); due && (!ok || t.Before(at)) {
+		if t, due := s.account.Regions[name].next(); due && (!ok || t.Before(at)) {
 			at, ok = t, true
 		}
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"reconcile/pkg/cfn"
@@ -13,7 +14,7 @@ type doomed struct {
 	live    LiveStack
 	action  StatusAction
 	source  spec.Source
-	release []string // retained resources that are not kept, logical ids
+	named   []string // resources that are not to be kept, logical ids
 	along   []string // groups that are kept for nothing but these
 	narrow  string   // flags that select the stack, for a plan that is no destroy
 	needs   []string // stacks that it depends on, from its metadata
@@ -96,36 +97,40 @@ func (c *computation) deletion(d *doomed) StepID {
 	switch {
 	case leaving:
 		// Nothing is left to consent to, but what it uses must wait for its end.
-		d.release, d.along, live.Protected = nil, nil, false
+		d.named, d.along, live.Protected = nil, nil, false
 	case d.action.Class == StatusBusy:
 		d.blocked = &problem{code: "stack-busy", target: live.Name,
 			reason:  fmt.Sprintf("stack %s is busy: %s (%s)", live.Name, d.action.Doing, live.Status),
 			command: "aws cloudformation describe-stack-events --stack-name " + live.Name}
 	case d.blocked == nil:
-		d.blocked = c.standing(d)
+		if d.blocked = c.standing(d); d.blocked == nil {
+			d.blocked = c.forsaken(d)
+		}
 	}
-	if len(d.release) > 0 && d.blocked == nil {
-		also = append(also, c.release(d))
-		base = BaseAfter(ReleaseID(live.Name))
-	}
+	changes := d.changes()
+	risk, approvals := d.risk(changes)
 	if live.Protected {
 		also = append(also, c.unprotect(d))
 	}
+	if d.blocked == nil {
+		if id := c.release(d, approvals, also); id != "" {
+			also, base = append(also, id), BaseAfter(id)
+		}
+	}
 	step := Step{
 		ID: ID(KindStack, live.Name), Kind: KindStack, Target: live.Name, Action: ActionDelete, Base: base, Source: d.source,
-		Body:     Body{Stack: &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform}},
-		Changes:  d.changes(),
+		Body:    Body{Stack: &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform}},
+		Changes: changes, Risk: risk, Approvals: approvals,
 		Reason:   d.reason,
 		Rollback: "none: what is deleted is made anew by applying a revision that has it; what is kept would be in the way then",
 	}
-	step.Risk, step.Approvals = d.risk(step.Changes)
 	if leaving {
 		step.Approvals, step.Reason = nil, "the stack is being deleted already; apply waits for its end"
 	} else {
 		groups, a := c.capacity(live.Name, *live.Template, &live, nil)
 		step.Body.Stack.Capacity = groups
 		if a.Kind != "" {
-			step.Approvals = append(step.Approvals, a)
+			step.Approvals = append(slices.Clip(step.Approvals), a)
 			step.Risk += "; " + a.Why
 		}
 	}
@@ -200,15 +205,18 @@ func (d *doomed) changes() []Change {
 
 // risk names the data that is lost and what is kept, and asks for consent.
 func (d *doomed) risk(changes []Change) (string, []Approval) {
-	var lost, kept []string
+	var lost, kept, shots []string
 	gone := 0
 	for _, ch := range changes {
 		switch r := d.live.Template.Resources[ch.Resource]; {
 		case ch.Retained:
 			kept = append(kept, ch.Resource)
 		case keepsData(r) && !contains(d.along, ch.Resource):
-			gone++
-			lost = append(lost, ch.Resource)
+			if gone++; d.snapshotted(ch.Resource) {
+				shots = append(shots, ch.Resource)
+			} else {
+				lost = append(lost, ch.Resource)
+			}
 		default:
 			gone++
 		}
@@ -217,13 +225,22 @@ func (d *doomed) risk(changes []Change) (string, []Approval) {
 	if len(lost) > 0 {
 		why += "; data is lost in " + strings.Join(lost, ", ")
 	}
+	if len(shots) > 0 {
+		why += "; a final snapshot stays of " + strings.Join(shots, ", ")
+	}
 	if len(kept) > 0 {
 		why += "; kept: " + strings.Join(kept, ", ")
 	}
 	approvals := []Approval{{Kind: ApproveDestroy, Target: d.live.Name, Why: why}}
-	for _, id := range d.release {
-		approvals = append(approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name + "/" + id,
-			Why: fmt.Sprintf("%s (%s) is deleted with its data, against its DeletionPolicy", id, d.live.Template.Resources[id].Type)})
+	for _, id := range d.named {
+		why := fmt.Sprintf("%s (%s) is deleted with its data", id, d.live.Template.Resources[id].Type)
+		if d.snapshotted(id) {
+			why = fmt.Sprintf("%s (%s) is deleted; a final snapshot of its data stays", id, d.live.Template.Resources[id].Type)
+		}
+		if retained(d.live.Template.Resources[id].DeletionPolicy) {
+			why += ", against its DeletionPolicy"
+		}
+		approvals = append(approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name + "/" + id, Why: why})
 	}
 	return why, approvals
 }

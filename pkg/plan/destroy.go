@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 
@@ -203,95 +202,6 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-// releases gives each named resource to its stack.
-func releases(all map[string]*doomed, named []string) error {
-	var known []string
-	for _, name := range sortedKeys(all) {
-		t := all[name].live.Template
-		if t == nil {
-			continue
-		}
-		for _, id := range t.LogicalIDs() {
-			if p := t.Resources[id].DeletionPolicy; retained(p) || p == "Snapshot" {
-				known = append(known, name+"/"+id)
-			}
-		}
-	}
-	hit, err := matchNames("resource", named, known)
-	if err != nil {
-		return err
-	}
-	for _, full := range sortedKeys(hit) {
-		stack, id, _ := strings.Cut(full, "/")
-		all[stack].release = append(all[stack].release, id)
-	}
-	for _, d := range all {
-		if len(d.release) > 0 {
-			d.along = company(d.live.Template, d.release)
-		}
-	}
-	return nil
-}
-
-// release plans the update that takes the deletion policies and locks from the
-// resources that are not to be kept; without it CloudFormation would keep them.
-func (c *computation) release(d *doomed) StepID {
-	live := d.live
-	t := *live.Template
-	t.Description = strings.TrimSpace(markerless(t.Description))
-	t.Outputs = withoutOwn(t.Outputs)
-	t.Resources = make(map[string]cfn.Resource, len(live.Template.Resources))
-	for id, r := range live.Template.Resources {
-		t.Resources[id] = r
-	}
-	step := Step{
-		ID: ReleaseID(live.Name), Kind: KindStack, Target: live.Name, Action: ActionUpdate, Base: FingerprintStack(&live),
-		Source: d.source, Reason: "the deletion policies would keep what was named",
-		Rollback: "apply the specs again", Risk: "from here on the data is not protected from the deletion",
-	}
-	change := func(id, path string, before, after any) {
-		step.Changes = append(step.Changes, Change{Stack: live.Name, Resource: id, Type: t.Resources[id].Type,
-			Physical: live.Resources[id].PhysicalID, Action: ActionUpdate, Path: path, Before: before, After: after,
-			Replace: ReplaceNo, Source: d.source})
-	}
-	for _, id := range slices.Concat(d.release, d.along) {
-		r := t.Resources[id]
-		change(id, "DeletionPolicy", r.DeletionPolicy, "Delete")
-		r.DeletionPolicy = "Delete"
-		for _, lock := range []string{"DeletionProtection", "DeletionProtectionEnabled"} {
-			if on, ok := r.Properties[lock]; ok && literalText(on) == "true" {
-				change(id, "Properties."+lock, on, false)
-				properties := make(map[string]any, len(r.Properties))
-				for k, v := range r.Properties {
-					properties[k] = v
-				}
-				properties[lock] = false
-				r.Properties = properties
-			}
-		}
-		t.Resources[id] = r
-	}
-	body := &StackBody{Name: live.Name, ID: live.ID, Owner: c.d.Target.Platform, Template: &t,
-		Tags: nonEmpty(ownTags(live.Tags)), Capabilities: cfn.Capabilities(t)}
-	for name, v := range live.Parameters {
-		if hidden(t.Parameters[name]) && d.blocked == nil {
-			d.blocked = &problem{code: "parameter-hidden", target: live.Name,
-				reason:  fmt.Sprintf("stack %s has the hidden parameter %s, whose value is not known for the update that lets go of its resources", live.Name, name),
-				command: "aws cloudformation update-stack --use-previous-template --stack-name " + live.Name}
-		}
-		if body.Parameters == nil {
-			body.Parameters = map[string]any{}
-		}
-		body.Parameters[name] = v
-	}
-	step.Body.Stack = body
-	if d.blocked != nil {
-		step.Blocked = d.blocked.blocked()
-	}
-	c.add(nil, step, d.users...)
-	return step.ID
 }
 
 // markerless is a description without the mark that Seal puts at its end.

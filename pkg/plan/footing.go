@@ -33,6 +33,7 @@ func grouping(resourceType string) bool {
 func (c *computation) standing(d *doomed) *problem {
 	t, let := d.live.Template, d.letGo()
 	var keepers, flags []string
+	lost := false
 	grounds := map[string]map[string]bool{} // by stack, logical ids
 	for _, id := range t.LogicalIDs() {
 		r := t.Resources[id]
@@ -45,6 +46,7 @@ func (c *computation) standing(d *doomed) *problem {
 		}
 		full := d.live.Name + "/" + id
 		keepers = append(keepers, fmt.Sprintf("%s (%s)", id, r.Type))
+		lost = lost || parting(r) != "Snapshot"
 		flags = append(flags, fmt.Sprintf("--resource %s --approve %s", full, Approval{Kind: ApproveDestroy, Target: full}))
 	}
 	if keepers == nil {
@@ -64,8 +66,13 @@ func (c *computation) standing(d *doomed) *problem {
 	if len(keepers) > 1 {
 		verb, it, goes = "are kept and stand in", "them", "they go"
 	}
+	if lost {
+		goes += " with all data"
+	} else {
+		goes += ", and a final snapshot stays"
+	}
 	return &problem{code: "kept-in-use", target: d.live.Name,
-		reason: fmt.Sprintf("%s %s %s, which AWS does not delete under %s: %s. Named, %s with all data",
+		reason: fmt.Sprintf("%s %s %s, which AWS does not delete under %s: %s. Named, %s",
 			strings.Join(keepers, ", "), verb, strings.Join(under, "; "), it, reason, goes),
 		command: "reconcile destroy " + d.narrow + strings.Join(flags, " ")}
 }
@@ -122,8 +129,8 @@ func (c *computation) footing(d *doomed, id string, grounds map[string]map[strin
 
 // letGo are the resources of the stack that are not to be kept.
 func (d *doomed) letGo() map[string]bool {
-	out := make(map[string]bool, len(d.release)+len(d.along))
-	for _, id := range slices.Concat(d.release, d.along) {
+	out := make(map[string]bool, len(d.named)+len(d.along))
+	for _, id := range slices.Concat(d.named, d.along) {
 		out[id] = true
 	}
 	return out

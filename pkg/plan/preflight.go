@@ -5,19 +5,25 @@ import (
 	"strings"
 )
 
-// lacks finds what a stack's step needs and AWS does not have: the first
-// thing, in the order in which a person would get it.
+// lacks finds what a stack's step needs and AWS does not have: all of it, in the
+// order in which a person would get it, for a certificate takes longer than
+// the images that are missing, too.
 func (c *computation) lacks(st *stackState, r *resolver) *problem {
-	if p := c.lacksImage(st.spec); p != nil {
-		return p
+	var all *problem
+	for _, p := range []*problem{c.lacksImage(st.spec), c.lacksAMI(st.spec), c.lacksCertificate(st.spec)} {
+		switch {
+		case p == nil:
+		case all == nil:
+			all = p
+		default:
+			all.reason += "; " + p.reason
+			all.command += " && " + p.command
+		}
 	}
-	if p := c.lacksAMI(st.spec); p != nil {
-		return p
+	if all == nil {
+		return r.problem()
 	}
-	if p := c.lacksCertificate(st.spec); p != nil {
-		return p
-	}
-	return r.problem()
+	return all
 }
 
 func (c *computation) lacksAMI(s *Stack) *problem {

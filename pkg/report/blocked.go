@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"reconcile/pkg/plan"
@@ -77,8 +78,8 @@ func blockades(p plan.Plan) []*blockade {
 			g = &blockade{first: s}
 			out = append(out, g)
 			told[*s.Blocked] = g
-		} else {
-			g.waiting = append(g.waiting, clean(s.Target))
+		} else if target := clean(s.Target); s.Target != g.first.Target && !slices.Contains(g.waiting, target) {
+			g.waiting = append(g.waiting, target)
 		}
 		at[s.ID] = g
 	}

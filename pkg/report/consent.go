@@ -58,9 +58,11 @@ func (g consentGroup) resources() []string {
 	return out
 }
 
-// consents groups the approvals of a plan, in its order.
+// consents groups the approvals of a plan, in its order, each once: a step that
+// prepares another one may need the same consent.
 func consents(p plan.Plan) []consentGroup {
 	var out []consentGroup
+	told := map[string]bool{}
 	for _, s := range p.Steps {
 		replaces := consentGroup{stack: s.Target}
 		for _, a := range s.Approvals {
@@ -69,12 +71,14 @@ func consents(p plan.Plan) []consentGroup {
 			}
 		}
 		for _, a := range s.Approvals {
-			switch {
+			switch again := told[a.String()]; {
+			case again:
 			case a.Kind != plan.ApproveReplace || len(replaces.approvals) < manyReplaces:
 				out = append(out, consentGroup{stack: s.Target, approvals: []plan.Approval{a}})
 			case a.Target == replaces.approvals[0].Target:
 				out = append(out, replaces)
 			}
+			told[a.String()] = true
 		}
 	}
 	return out

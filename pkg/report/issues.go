@@ -15,6 +15,12 @@ import (
 func Issues(w io.Writer, issues spec.Issues, o Options) error {
 	p := newPage(o)
 	files := map[string][]string{}
+	secret := map[string]bool{} // lines that hold one, whatever else is found in them
+	for _, i := range issues {
+		if i.Rule == spec.RuleSecret {
+			secret[lineOf(i)] = true
+		}
+	}
 	for _, i := range issues {
 		where := clean(i.File) + ":" + strconv.Itoa(i.Line) + ":" + strconv.Itoa(i.Column)
 		message := clean(i.Message)
@@ -22,13 +28,17 @@ func Issues(w io.Writer, issues spec.Issues, o Options) error {
 			message = clean(i.Path) + ": " + message
 		}
 		p.linef("%s: %s %s", p.bold(where), message, p.dim("["+clean(i.Rule)+"]"))
-		p.excerpt(i, files)
+		if !secret[lineOf(i)] {
+			p.excerpt(i, files)
+		}
 		if i.Suggestion != "" {
 			p.linef("    %s %s", p.green("help:"), clean(i.Suggestion))
 		}
 	}
 	return p.flush(w)
 }
+
+func lineOf(i spec.Issue) string { return i.File + ":" + strconv.Itoa(i.Line) }
 
 // widestExcerpt is how much of a line is shown; one may hold a whole file.
 const widestExcerpt = 160

@@ -82,3 +82,17 @@ func TestIssuesJSON(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// The excerpt would carry into a log what the finding keeps out of git.
+func TestNoExcerptOfALineWithASecret(t *testing.T) {
+	body := func(string) ([]byte, error) { return []byte("parameters: {Token: hunter2, Topic: x}\nother: y\n"), nil }
+	found := spec.Issues{
+		{File: "specs/a.yaml", Line: 1, Column: 21, Path: "spec.parameters.Token", Rule: spec.RuleSecret, Message: "is a secret", Suggestion: "keep it elsewhere"},
+		{File: "specs/a.yaml", Line: 1, Column: 30, Path: "spec.parameters.Topic", Rule: "stack-parameter", Message: "is no parameter"},
+		{File: "specs/a.yaml", Line: 2, Column: 1, Rule: "unknown-field", Message: "is no field"},
+	}
+	got := written(t, func(w io.Writer) error { return Issues(w, found, Options{Source: body}) })
+	if strings.Contains(got, "hunter2") || !strings.Contains(got, "keep it elsewhere") || !strings.Contains(got, "2 | other: y") {
+		t.Errorf("got\n%s", got)
+	}
+}

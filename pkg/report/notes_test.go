@@ -76,6 +76,21 @@ func TestErrorsAndWarningsAlwaysShow(t *testing.T) {
 	}
 }
 
+func TestAConsentThatTwoStepsNeedIsToldOnce(t *testing.T) {
+	gone := []plan.Approval{{Kind: plan.ApproveDestroy, Target: "bp-data", Why: "it goes"}}
+	p := plan.Plan{Target: target, Destroy: true, Steps: []plan.Step{
+		{ID: "release/bp-data", Kind: plan.KindStack, Target: "bp-data", Action: plan.ActionUpdate, Approvals: gone},
+		{ID: "stack/bp-data", Kind: plan.KindStack, Target: "bp-data", Action: plan.ActionDelete, Needs: []plan.StepID{"release/bp-data"}, Approvals: gone},
+	}}
+	got := written(t, func(w io.Writer) error { return PlanText(w, p, Options{}) })
+	if n := strings.Count(got, "it goes"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, got)
+	}
+	if n := strings.Count(got, "--approve destroy:bp-data"); n != 1 {
+		t.Errorf("asked for %d times:\n%s", n, got)
+	}
+}
+
 func TestACauseThatBlocksManyIsToldOnce(t *testing.T) {
 	p := plan.Plan{Target: target, Summary: plan.Summary{Blocked: 6}}
 	add := func(name, reason, command string) {
@@ -92,6 +107,11 @@ func TestACauseThatBlocksManyIsToldOnce(t *testing.T) {
 	add("e", "needs stack/d, which is blocked", "docker push one && docker push two")
 	add("f", "needs parameter/x, which is blocked", "do this")
 	add("g", "", "")
+	again := p.Steps[1]
+	for _, id := range []plan.StepID{"protect/b", "release/a"} { // a stack has several steps, and is told once
+		again.ID, again.Target = id, string(id[len(id)-1:])
+		p.Steps = append(p.Steps, again)
+	}
 	p.Findings = []plan.Finding{{Severity: plan.SeverityWarning, Code: "image-missing", Target: "a", Message: "no image"}}
 	want := `
 Blocked; 1 step can run

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"reconcile/pkg/cfn"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/spec"
 )
@@ -177,6 +178,24 @@ func TestPlanJSONFollowsItsSchema(t *testing.T) {
 	}
 	if err := schema.Validate(map[string]any{"formatVersion": "1.0"}); err == nil {
 		t.Error("the schema accepts half a plan")
+	}
+}
+
+// What a plan would write is shown whole, but for literals that are secrets.
+func TestPlanJSONMasksSecretsInTemplates(t *testing.T) {
+	template := cfn.Template{Resources: map[string]cfn.Resource{
+		"Key":  {Type: "AWS::SecretsManager::Secret", Properties: map[string]any{"Name": "k", "SecretString": "hunter2"}},
+		"Code": {Type: "AWS::Lambda::Function", Properties: map[string]any{"Environment": map[string]any{"Variables": map[string]any{"DB_PASSWORD": "hunter2", "STAGE": "production"}}}},
+		"Wait": {Type: "AWS::CloudFormation::WaitConditionHandle"},
+	}}
+	p := plan.Plan{Target: target, Steps: []plan.Step{{ID: "stack/a", Kind: plan.KindStack, Target: "a", Action: plan.ActionCreate,
+		Body: plan.Body{Stack: &plan.StackBody{Name: "a", Template: &template}}}}}
+	got := written(t, func(w io.Writer) error { return PlanJSON(w, p) })
+	if strings.Contains(got, "hunter2") || !strings.Contains(got, "production") || strings.Count(got, cfn.Masked) != 2 {
+		t.Errorf("got\n%s", got)
+	}
+	if template.Resources["Key"].Properties["SecretString"] != "hunter2" {
+		t.Error("the plan itself was changed: apply would write the mask")
 	}
 }
 

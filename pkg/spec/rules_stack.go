@@ -110,7 +110,7 @@ func (l *loader) checkParameters(s *Stack, t *template) {
 		case v.Stack == s.Name:
 			l.issues.add(s.At(path), path, "stack-cycle", "is an output of the stack itself")
 		case t.hidden[name] && v.Stack == "" && v.Value != "":
-			l.issues.suggest(s.At(path), path, "stack-secret",
+			l.issues.suggest(s.At(path), path, RuleSecret,
 				fmt.Sprintf("is the value of a NoEcho parameter of %s, which would stand in git and in every plan", s.Template), secretHint)
 		}
 	}

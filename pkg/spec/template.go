@@ -198,10 +198,14 @@ func (l *loader) checkParameter(t *template, m *member) {
 	t.parameters[m.key] = m.value.get("Default") != nil
 	t.hidden[m.key] = strings.EqualFold(m.value.scalar("NoEcho"), "true")
 	if v := m.value.scalar("Default"); t.hidden[m.key] && v != "" && !strings.HasPrefix(v, "{{resolve:") {
-		l.issues.suggest(m.value.get("Default").at, "Parameters."+m.key+".Default", "stack-secret",
+		l.issues.suggest(m.value.get("Default").at, "Parameters."+m.key+".Default", RuleSecret,
 			"is the value of a NoEcho parameter, which would stand in git and in every plan", secretHint)
 	}
 }
+
+// RuleSecret is the rule of an issue whose line holds a secret: the line is not
+// to be shown.
+const RuleSecret = "stack-secret"
 
 const secretHint = "keep it in Secrets Manager, and write {{resolve:secretsmanager:NAME}} where the template needs it"
 

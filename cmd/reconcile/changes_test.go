@@ -123,7 +123,7 @@ func TestMissingCertificateBlocks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "testdata/platforms/studio-eu")
 	r.want(0, "sandbox reset --bare")
-	r.want(4, "apply --yes", "docker push", "11 steps done")
+	r.want(4, "apply --yes", "docker push", "aws acm request-certificate", "11 steps done")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, _ aws.Config) {
 		pushImages(ctx, t, sdk(box, "eu-west-1"), "studio-eu")
 	})

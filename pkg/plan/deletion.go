@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,9 +104,7 @@ func (c *computation) deletion(d *doomed) StepID {
 			reason:  fmt.Sprintf("stack %s is busy: %s (%s)", live.Name, d.action.Doing, live.Status),
 			command: "aws cloudformation describe-stack-events --stack-name " + live.Name}
 	case d.blocked == nil:
-		if d.blocked = c.standing(d); d.blocked == nil {
-			d.blocked = c.forsaken(d)
-		}
+		d.blocked = cmp.Or(c.standing(d), c.forsaken(d))
 	}
 	changes := d.changes()
 	risk, approvals := d.risk(changes)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -251,7 +252,7 @@ func TestReadResult(t *testing.T) {
 	r := apply.Result{Steps: []apply.StepResult{{Step: "stack/x", Target: "x", Outcome: apply.OutcomeDone}}}
 	var b bytes.Buffer
 	b.WriteString("{\"type\":\"step-done\",\"step\":\"stack/x\"}\nnot JSON\n")
-	if _, err := ReadResult(strings.NewReader(b.String())); err != ErrNoResult {
+	if _, err := ReadResult(strings.NewReader(b.String())); !errors.Is(err, ErrNoResult) {
 		t.Errorf("%v", err)
 	}
 	if err := ResultJSON(&b, plan.Plan{}, r); err != nil {

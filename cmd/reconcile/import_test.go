@@ -65,7 +65,7 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := secretsmanager.NewFromConfig(cfg).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-			SecretId: aws.String("/bp/oauth/secrets"), SecretString: aws.String(`{"GOOGLE_CLIENT_ID":"synced"}`)}); err != nil {
+			SecretId: aws.String("/bp/oauth/secrets"), SecretString: aws.String(oauthDocument("synced"))}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -41,19 +41,21 @@ func newSandboxFault(g *global) *cobra.Command {
 has struck --times times, or is cleared. Without arguments it lists the faults.
 
 TARGET is one of
-  SERVICE, SERVICE.OPERATION or *   calls: --throttle, --error, --lost, --delay, --stale
-  STACK/LOGICALID or a type         stack operations: --fail, --slow; * stands for any
+  SERVICE, SERVICE.OPERATION or *   calls, with --throttle, --error, --lost,
+                                    --delay or --stale
+  STACK/LOGICALID or a type         stack operations, with --fail or --slow;
+                                    * stands for any
   INSTANCETYPE[/ZONE]               launches, with --capacity
 
 What is left to chance derives from the account's seed: the same requests meet
 the same faults.`,
 		Example: `  reconcile sandbox fault ssm.GetParameters --throttle --times 3
   reconcile sandbox fault cloudformation.ExecuteChangeSet --lost after --times 1
-  reconcile sandbox fault cloudformation --stack bp-data --error InternalFailure --times 2
+  reconcile sandbox fault cloudformation --stack bp-data --error InternalFailure
   reconcile sandbox fault cloudformation.DescribeStacks --stale 2
   reconcile sandbox fault '*' --delay 40ms
   reconcile sandbox fault '*' --throttle --chance 0.1
-  reconcile sandbox fault bp-data/Database --fail "no capacity for the instance class" --phase create
+  reconcile sandbox fault bp-data/Database --fail "no capacity" --phase create
   reconcile sandbox fault AWS::EC2::NatGateway --slow 10m
   reconcile sandbox fault g4dn.xlarge/us-east-1a --capacity
   reconcile sandbox fault

@@ -38,12 +38,13 @@ func newSandboxMutate(g *global) *cobra.Command {
 	var h hand
 	cmd := &cobra.Command{
 		Use:   "mutate [TARGET [/POINTER VALUE]]",
-		Short: "Change something in the sandbox by hand, as a person would behind everybody's back",
-		Long: `mutate plays the person who changes something by hand. TARGET is STACK/LOGICALID, or
-TYPE/PHYSICALID like AWS::Logs::LogGroup//ecs/web. With a JSON pointer and a value
-it sets a live property; the value is JSON, or else a text, and null removes. With
---delete the resource goes, and its stack does not know. With TARGET alone it
-prints the live properties, and without arguments it lists what there is.
+		Short: "Change something in the sandbox by hand, as a person would",
+		Long: `mutate plays the person who changes something by hand, behind everybody's back.
+TARGET is STACK/LOGICALID, or TYPE/PHYSICALID like AWS::Logs::LogGroup//ecs/web.
+With a JSON pointer and a value it sets a live property; the value is JSON, or
+else a text, and null removes. With --delete the resource goes, and its stack
+does not know. With TARGET alone it prints the live properties, and without
+arguments it lists what there is.
 
 What AWS would refuse is refused. Describe calls, plan and drift detection show
 what was changed.`,
@@ -51,7 +52,7 @@ what was changed.`,
   reconcile sandbox mutate bp-network/AppSecurityGroup /GroupDescription
   reconcile sandbox mutate bp-data/ModelsBucket /Tags/0/Value somebody
   reconcile sandbox mutate AWS::Logs::LogGroup//ecs/bp-backend --delete
-  reconcile sandbox mutate --parameter /bp/ami/fleets/staging/gpu-default=ami-0123456789abcdef0
+  reconcile sandbox mutate --parameter /bp/cpu/image=ami-0123456789abcdef0
   reconcile sandbox mutate --scale asg-staging-gpu-default=2
   reconcile sandbox mutate --agent i-0123456789abcdef0=lost
   reconcile sandbox mutate --publish bp-backend:php-latest

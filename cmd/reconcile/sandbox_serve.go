@@ -54,15 +54,15 @@ func newSandboxServe(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Put the sandbox on a port, for the AWS CLI and other programs",
-		Long: `serve answers on a port as AWS does, until it is interrupted. It prints the lines
-that make a shell's programs use it. Other commands may use the same file
+		Long: `serve answers on a port as AWS does, until it is interrupted. It prints the
+lines that make a shell's programs use it. Other commands may use the same file
 meanwhile. Signatures are not checked: listen where only you can reach it.
 
 --log-level debug tells each call, without its content; --stats what was called,
 and a digest of all answers in their order.
 
 ` + timeHelp,
-		Example: "  reconcile sandbox serve\n  reconcile sandbox serve --listen 127.0.0.1:0 --sandbox=box.json --seed demo --time virtual --stats",
+		Example: "  reconcile sandbox serve\n  reconcile sandbox serve --listen 127.0.0.1:0 --seed demo --stats",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.serveSandbox(cmd.Context(), listen, fresh)

@@ -187,7 +187,7 @@ func TestSomebodyElsesOperation(t *testing.T) {
 	r := deployedRig(t)
 	r.edit("maxTasks: 4", "maxTasks: 6", "specs/platform.yaml")
 	r.edit("backupDays: 7", "backupDays: 8", "specs/platform.yaml")
-	r.breaks(stackengine.Fault{Stack: "bp-compute", Phase: stackengine.PhaseUpdate, Delay: 20_000})
+	r.breaks(stackengine.Fault{Stack: "bp-compute", Phase: stackengine.PhaseUpdate, Delay: 3_000_000}) // 50 minutes of ours: it ends below
 	template := strings.Replace(r.template("bp-compute"), `"MaxCapacity":4`, `"MaxCapacity":8`, 1)
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
 		_, err := cloudformation.NewFromConfig(cfg).UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: aws.String("bp-compute"),
@@ -200,6 +200,9 @@ func TestSomebodyElsesOperation(t *testing.T) {
 	r.want(0, "status", "busy")
 	r.want(4, "apply --yes", "stack bp-compute is busy", "1 step done", "describe-stack-events --stack-name bp-compute")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
+		if _, err := box.Advance(time.Hour); err != nil {
+			t.Fatal(err)
+		}
 		awaitStatus(ctx, t, cloudformation.NewFromConfig(cfg), "bp-compute", types.StackStatusUpdateComplete)
 	})
 	r.calm()

@@ -180,13 +180,15 @@ func (c *computation) contractStack(st *stackState) {
 		c.contractStack(c.stacks[user])
 		step, moves := c.steps[ID(KindStack, user)]
 		last, contracted := c.steps[ContractID(user)]
-		_, recovers := c.steps[RecoverID(user)]
+		rescue, recovers := c.steps[RecoverID(user)]
 		node := c.g.nodes[ID(KindStack, user)]
 		switch {
 		case contracted:
 			also = append(also, last.ID)
 		case moves:
 			also = append(also, step.ID)
+		case recovers && node == nil && rescue.Body.Recover.Operation == RecoverRetryDelete:
+			also = append(also, rescue.ID) // its recovery is its end
 		case recovers || !c.all && (node == nil || !c.planned[node.id]):
 			waiting = append(waiting, user)
 		}

@@ -1,6 +1,7 @@
 package stackengine
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -49,7 +50,7 @@ func (x expander) field(f, label string) string {
 		h := x.r.Random(label, hexDigits, 32)
 		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 	case "ip":
-		return "198.51.100." + strconv.Itoa(1+x.number(label)%254) // RFC 5737: belongs to nobody
+		return x.address(label)
 	case "privateip":
 		return "10.0.0." + strconv.Itoa(4+x.number(label)%250)
 	case "cluster":
@@ -85,6 +86,21 @@ func (x expander) letters(f, label string) string {
 	}
 	return f
 }
+
+// address draws a public IPv4 address until nothing has it, from 198.18.0.0/15:
+// RFC 2544 keeps it for measurements, so it belongs to nobody.
+func (x expander) address(label string) string {
+	for try := 0; ; try++ {
+		n := x.number(label + strings.Repeat("+", try))
+		ip := fmt.Sprintf("198.%d.%d.%d", 18+n>>16&1, n>>8&255, n&255)
+		if x.e.State.Items[x.r.Type+"|"+ip] == nil || try == addressTries {
+			return ip
+		}
+	}
+}
+
+// addressTries is where a draw gives up: the name is then refused as taken.
+const addressTries = 100
 
 func (x expander) number(label string) int {
 	n, err := strconv.Atoi(x.r.Random(label, digits, 6))

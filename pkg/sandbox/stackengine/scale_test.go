@@ -146,3 +146,19 @@ func BenchmarkIdle(b *testing.B) {
 		}
 	}
 }
+
+// No two stacks get one address, however many there are.
+func TestAddressesAreDistinct(t *testing.T) {
+	w := newWorld(t)
+	var body strings.Builder
+	body.WriteString("Resources:\n")
+	for i := range 500 {
+		fmt.Fprintf(&body, "  Address%d: {Type: AWS::EC2::EIP}\n", i)
+	}
+	for _, name := range []string{"a", "b"} {
+		w.create(name, body.String())
+		if got := w.status(name); got != "CREATE_COMPLETE" {
+			t.Fatalf("stack %s is %s", name, got)
+		}
+	}
+}

@@ -17,9 +17,9 @@ type Applied struct {
 // platform that was applied last.
 func RevisionParameter(platform string) string { return "/" + platform + "/reconcile/revision" }
 
-// applied is what the live state says of it.
-func (c *computation) applied() *Applied {
-	live, ok := c.l.Parameters[RevisionParameter(c.d.Target.Platform)]
+// AppliedIn is what a live state says of it; nil when nothing was recorded.
+func AppliedIn(l Live, platform string) *Applied {
+	live, ok := l.Parameters[RevisionParameter(platform)]
 	if !ok {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (p Plan) Record() (Plan, bool, error) {
 	if p.Applied != nil {
 		live = *p.Applied
 	}
-	if p.Target.Revision == "" || p.Target.Revision == live.Revision {
+	if p.Destroy || p.Target.Revision == "" || p.Target.Revision == live.Revision {
 		return Plan{}, false, nil
 	}
 	step := Step{

@@ -89,9 +89,9 @@ independent steps in parallel. A step whose live state moved since the plan is
 refused; dangers need a named approval. Killed at any moment, the same command
 finishes the work.
 
-With PLANFILE it applies the plan that plan --out wrote, and nothing else: a file
-that was altered, another version of this program, another account or other specs
-are refused, and each step whose live state moved since.
+With PLANFILE it applies the plan that plan --out wrote, and nothing else: a
+file that was altered, another version of this program, another account or
+other specs are refused, and each step whose live state moved since.
 
 A commit that does not descend from the one applied last is refused.`,
 		Example:     "  reconcile apply --sandbox --yes\n  reconcile apply --fleet staging/gpu-default\n  reconcile apply --approve replace:bp-data/Cache\n  reconcile apply plan.sealed\n  reconcile apply --rev v1.2.0 --allow-rollback",

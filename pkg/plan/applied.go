@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"fmt"
-
-	"reconcile/pkg/spec"
-)
+import "reconcile/pkg/spec"
 
 // Applied is the revision that was applied last, as SSM keeps it.
 type Applied struct {
@@ -68,14 +64,11 @@ type Consent struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// ConsentsOf are the approvals of the specs, for a saved plan.
-func ConsentsOf(all []spec.Approval) []Consent {
+// consentsOf are the approvals of the specs, for a saved plan.
+func consentsOf(all []spec.Approval) []Consent {
 	var out []Consent
 	for _, a := range all {
 		out = append(out, Consent{Kind: a.Kind, Target: a.Target, Expires: a.Expires, Reason: a.Reason})
 	}
 	return out
 }
-
-// String is the form of the --approve flag.
-func (c Consent) String() string { return fmt.Sprintf("%s:%s", c.Kind, c.Target) }

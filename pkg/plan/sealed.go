@@ -51,7 +51,7 @@ func (e *SealedError) Hint() string { return e.Next }
 // Seal puts a plan and the approvals of its specs into the form of a file. It
 // fails when the file would not be read as the same plan.
 func Seal(p Plan, approvals []spec.Approval) ([]byte, error) {
-	s := Sealed{Kind: SealedKind, Version: SealedVersion, Consents: ConsentsOf(approvals), Plan: p}
+	s := Sealed{Kind: SealedKind, Version: SealedVersion, Consents: consentsOf(approvals), Plan: p}
 	seal, err := s.seal()
 	if err != nil {
 		return nil, err

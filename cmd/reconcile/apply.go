@@ -82,21 +82,27 @@ func newApply(g *global) *cobra.Command {
 	var allow consent
 	var show display
 	cmd := &cobra.Command{
-		Use:   "apply",
+		Use:   "apply [PLANFILE]",
 		Short: "Make AWS match the specs",
 		Long: `apply plans, shows the plan, asks, and carries it out: dependency order,
 independent steps in parallel. A step whose live state moved since the plan is
 refused; dangers need a named approval. Killed at any moment, the same command
-finishes the work.`,
-		Example:     "  reconcile apply --sandbox --yes\n  reconcile apply --fleet staging/gpu-default\n  reconcile apply --approve replace:bp-data/Cache",
-		Args:        noArgs,
+finishes the work.
+
+With PLANFILE it applies the plan that plan --out wrote, and nothing else: a
+file that was altered, another version of this program, another account or
+other specs are refused, and each step whose live state moved since.
+
+A commit that does not descend from the one applied last is refused.`,
+		Example:     "  reconcile apply --sandbox --yes\n  reconcile apply --fleet staging/gpu-default\n  reconcile apply --approve replace:bp-data/Cache\n  reconcile apply plan.sealed\n  reconcile apply --rev v1.2.0 --allow-rollback",
+		Args:        planFile,
 		Annotations: withOutputs("text,json"),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			options, err := allow.options()
 			if err != nil {
 				return err
 			}
-			p, s, carried, err := g.plan(cmd.Context(), sel.selection(), options.Approve, true)
+			p, s, carried, err := g.proposed(cmd.Context(), args, sel, options.Approve)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
@@ -108,6 +114,9 @@ finishes the work.`,
 		},
 	}
 	sel.bind(cmd)
+	g.bindRev(cmd)
+	g.descent.bind(cmd)
+	cmd.Flags().StringVar(&g.approved, "approved-effects", "", "refuse a plan that would do something else than what was approved: `HEX`, the effects that comment tells, or the file of a plan")
 	allow.bind(cmd)
 	show.bind(cmd)
 	return cmd
@@ -152,6 +161,10 @@ func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply
 		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json", Told: terminal(g.out),
 		Columns: func() int { return columns(g.err) }, Rows: func() int { return rows(g.err) }, Now: time.Now, Plan: p,
 	})
+	if err := record(ctx, p, options, s.cloud.Port(ctx)); err != nil {
+		progress.Close()
+		return err
+	}
 	result, err := apply.Run(ctx, p, s.cloud.Port(ctx), options, progress.Observe)
 	progress.Close()
 	if err != nil {

@@ -66,7 +66,7 @@ func TestNoSecretLeavesTheAccount(t *testing.T) {
 
 	r.edit("maxTasks: 4", "maxTasks: 5", "specs/platform.yaml")
 	for _, line := range []string{
-		"validate", "render --out templates", "render -o json", "plan", "plan --verbose", "plan -o json", "plan -o markdown", "status", "status -o json",
+		"validate", "render --out templates", "render -o json", "plan", "plan --verbose", "plan -o json", "plan -o markdown", "plan --out plan.sealed", "status", "status -o json",
 		"sandbox show", "destroy", "destroy -o json", "apply", "apply -o json",
 	} {
 		c.run(line + " --log-level debug --stats")

@@ -61,6 +61,7 @@ summary and effects.`,
 		},
 	}
 	sel.bind(cmd)
+	g.bindRev(cmd)
 	f := cmd.Flags()
 	f.IntVar(&c.pull, "pr", 0, "number `N` of the pull request")
 	f.StringVar(&c.repository, "repo", "", "repository `OWNER/NAME`; default: that of the workflow (GITHUB_REPOSITORY)")
@@ -154,13 +155,13 @@ type page struct {
 
 // page plans, or says why there is no plan.
 func (p *publication) page(ctx context.Context, sel selectFlags) page {
-	style := report.Options{Flags: p.g.flags(), Select: sel.flags()}
+	style := report.Options{Flags: p.g.flags(), Select: sel.flags(), Rev: p.g.rev}
 	style.Review = report.Review{Folder: p.at.folder, Link: p.at.link, Full: p.at.ci.Run, Before: p.before}
 	made := page{style: style, conclusion: github.Failure}
 	if p.before != nil {
 		made.hidden = p.before.Hidden() // kept while there is no plan
 	}
-	computed, s, carried, err := p.g.plan(ctx, sel.selection(), nil, false)
+	computed, s, carried, err := p.g.plan(ctx, sel, nil, false)
 	if s != nil {
 		defer func() { made.err = errors.Join(made.err, s.close()) }()
 	}

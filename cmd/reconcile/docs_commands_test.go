@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,9 @@ func TestDocsBlocksRun(t *testing.T) {
 			continue
 		}
 		var script strings.Builder
+		if slices.ContainsFunc(blocks, func(line string) bool { return strings.HasPrefix(line, "git ") }) {
+			script.WriteString("[!git] skip 'git is not installed'\n")
+		}
 		for _, line := range blocks {
 			line = strings.ReplaceAll(line, "go run ./cmd/reconcile", "reconcile")
 			if line == "go test ./..." {

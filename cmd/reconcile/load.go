@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
-	"reconcile/pkg/revision"
 	"reconcile/pkg/spec"
 	"reconcile/pkg/stacks"
 )
@@ -26,7 +26,7 @@ func (g *global) load(ctx context.Context) (spec.Set, plan.Desired, error) {
 		if err := g.annotate(issues); err != nil {
 			return set, desired, err
 		}
-		return set, desired, &coded{exitInvalid, &invalidSpecs{g.specs, issues}}
+		return set, desired, &coded{exitInvalid, &invalidSpecs{g.named(), issues}}
 	}
 	return set, desired, err
 }
@@ -49,16 +49,18 @@ func (g *global) annotate(issues spec.Issues) error {
 
 // validated is load without printing: findings come back as spec.Issues.
 func (g *global) validated(ctx context.Context) (spec.Set, plan.Desired, error) {
-	if _, err := os.Stat(g.specs); err != nil {
-		return spec.Set{}, plan.Desired{}, failWith(exitInvalid, "no specs: %w; start with reconcile init, or name the folder with --specs DIR", err)
+	options, rev, err := g.source(g.rev)
+	if err != nil {
+		return spec.Set{}, plan.Desired{}, err
 	}
-	set, err := spec.Load(ctx, spec.LoadOptions{Dir: g.specs, Version: g.release})
+	return rendered(ctx, options, rev)
+}
+
+// rendered loads specs from wherever they are, validates and renders them.
+func rendered(ctx context.Context, options spec.LoadOptions, rev string) (spec.Set, plan.Desired, error) {
+	set, err := spec.Load(ctx, options)
 	if err != nil {
 		return set, plan.Desired{}, err
-	}
-	rev, err := revision.Of(g.specs)
-	if err != nil {
-		g.log.Warn("the specs' git revision is unknown", "error", err)
 	}
 	desired, err := stacks.Render(set, stacks.Options{Revision: rev})
 	if err != nil {
@@ -98,6 +100,9 @@ func (g *global) excerpt(file string) ([]byte, error) {
 	name, err := filepath.Rel(g.specs, file)
 	if err != nil {
 		return nil, err
+	}
+	if g.files != nil {
+		return fs.ReadFile(g.files, filepath.ToSlash(name))
 	}
 	root, err := os.OpenRoot(g.specs)
 	if err != nil {

@@ -106,7 +106,10 @@ func exitCode(w io.Writer, err error) int {
 	}
 	code := exitError
 	var c *coded
-	if errors.As(err, &c) {
+	var aside *steppedAside
+	if errors.As(err, &aside) {
+		code = exitOK
+	} else if errors.As(err, &c) {
 		code = c.code
 	} else if errors.Is(err, context.Canceled) {
 		code, err = exitInterrupted, errors.New("interrupted")

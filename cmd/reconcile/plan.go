@@ -22,7 +22,10 @@ func (d *display) bind(cmd *cobra.Command) {
 }
 
 // selectFlags limit a command to some fleets and stacks.
-type selectFlags struct{ fleets, stacks []string }
+type selectFlags struct {
+	fleets, stacks []string
+	since          string // git revision; plan only
+}
 
 func (s *selectFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.fleets, "fleet", nil, "only the fleet `STAGE/SLUG` (repeatable, globs), what it adds to, and what it needs that is missing")
@@ -48,6 +51,7 @@ func (s *selectFlags) selection() plan.Selection {
 func newPlan(g *global) *cobra.Command {
 	var sel selectFlags
 	var detailed bool
+	var out string
 	var show display
 	cmd := &cobra.Command{
 		Use:   "plan",
@@ -55,11 +59,11 @@ func newPlan(g *global) *cobra.Command {
 		Long: `plan validates the specs, reads what AWS has, and shows what apply would change,
 down to the property, with the spec line that causes it. It makes no write
 call of any kind: no change set, no upload.`,
-		Example:     "  reconcile plan --sandbox\n  reconcile plan --fleet 'staging/*' -o markdown\n  reconcile plan --detailed-exitcode",
+		Example:     "  reconcile plan --sandbox\n  reconcile plan --fleet 'staging/*' -o markdown\n  reconcile plan --detailed-exitcode\n  reconcile plan --rev main --changed-since main~1\n  reconcile plan --out plan.sealed",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json,markdown,html"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, s, carried, err := g.plan(cmd.Context(), sel.selection(), nil, false)
+			p, s, carried, err := g.plan(cmd.Context(), sel, nil, false)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
@@ -69,10 +73,21 @@ call of any kind: no change set, no upload.`,
 			if err := unlessClosed(g.printPlan(p, g.planStyle(show, sel.flags(), given(apply.Options{Approve: carried})))); err != nil {
 				return err
 			}
+			if err := planExit(p, false, g.output != "json"); err != nil {
+				return err // and a plan that may not be applied is not written
+			}
+			if out != "" {
+				if err := g.seal(out, p, s.approvals); err != nil {
+					return err
+				}
+			}
 			return planExit(p, detailed, g.output != "json")
 		},
 	}
 	sel.bind(cmd)
+	g.bindRev(cmd)
+	cmd.Flags().StringVar(&sel.since, "changed-since", "", "only what the change of the specs since the git revision `REV` can affect: what differs, what depends on it, and stacks that went away")
+	cmd.Flags().StringVar(&out, "out", "", "write the plan to `FILE`, to be applied exactly as it is by apply FILE")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there are changes or drift")
 	show.bind(cmd)
 	return cmd
@@ -82,9 +97,13 @@ call of any kind: no change set, no upload.`,
 // stays open and belongs to the caller, also on error when it is not nil. With
 // wait it first waits for what earlier runs left at work. Beside the given
 // consents count those that the specs carry, which come back.
-func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
+func (g *global) plan(ctx context.Context, wanted selectFlags, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
 	set, desired, err := g.load(ctx)
 	if err != nil {
+		return plan.Plan{}, nil, nil, err
+	}
+	sel := wanted.selection()
+	if sel.Since, err = g.since(ctx, wanted.since, desired); err != nil {
 		return plan.Plan{}, nil, nil, err
 	}
 	if _, err := plan.Reads(desired, sel); err != nil {
@@ -105,7 +124,13 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 	if err != nil {
 		return plan.Plan{}, s, nil, err
 	}
+	notes, err := g.descends(desired.Target, plan.AppliedIn(live, desired.Target.Platform), wait)
+	if err != nil {
+		return plan.Plan{}, s, nil, err
+	}
+	s.approvals = desired.Approvals
 	desired, carried := plan.Consents(desired, time.Now())
+	desired.Notes = append(desired.Notes, notes...)
 	desired.Notes = append(desired.Notes, plan.ExpiredExceptions(set.Platform, time.Now())...)
 	if set.Platform.Requires != "" && g.release == "" {
 		desired.Notes = append(desired.Notes, plan.Finding{Severity: plan.SeverityWarning, Code: "requires-unchecked", Target: set.Platform.Name,
@@ -113,13 +138,16 @@ func (g *global) plan(ctx context.Context, sel plan.Selection, approve []plan.Ap
 			Message: fmt.Sprintf("the specs require %s and this build (%s) is no release: nothing was compared", set.Platform.Requires, version())})
 	}
 	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: slices.Concat(approve, carried)})
+	if err == nil && wait {
+		err = g.reviewed(p)
+	}
 	return p, s, carried, err
 }
 
 // planStyle is how a plan looks on the standard output.
 func (g *global) planStyle(show display, selected []string, given func(plan.Approval) bool) report.Options {
 	o := g.style(g.out)
-	o.Verbose, o.Select, o.Given = show.verbose, selected, given
+	o.Verbose, o.Select, o.Rev, o.Given = show.verbose, selected, g.rev, given
 	return o
 }
 

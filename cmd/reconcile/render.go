@@ -74,6 +74,7 @@ stands for.`,
 			return nil
 		},
 	}
+	g.bindRev(cmd)
 	cmd.Flags().StringArrayVar(&names, "stack", nil, "only the stack `NAME` (repeatable, globs)")
 	cmd.Flags().StringVar(&out, "out", "", "write one file per stack into `DIR`")
 	return cmd

@@ -66,8 +66,8 @@ var deployedState = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	specs, err := filepath.Abs("testdata/specs")
-	if err != nil {
+	specs := filepath.Join(dir, "specs") // a copy: outside of any repository they have no revision
+	if err := os.CopyFS(specs, os.DirFS(filepath.Join("testdata", "specs"))); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "box.json")

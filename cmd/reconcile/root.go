@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -27,6 +28,11 @@ type global struct {
 	logLevel  string
 	logFormat string
 	stats     bool
+
+	rev      string  // git revision of the specs; empty: the folder as it is
+	files    fs.FS   // the specs at rev, once they were loaded
+	descent  descent // what an apply may do about the commit applied last
+	approved string  // effects that were approved, or the file of a plan that has them
 
 	release string // that a platform's requires is held against; empty: none
 	log     *slog.Logger

@@ -8,6 +8,7 @@ import (
 	"reconcile/pkg/cloud"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/sandbox"
+	"reconcile/pkg/spec"
 )
 
 // session is an open AWS account: a real one, or the sandbox.
@@ -15,6 +16,8 @@ type session struct {
 	g       *global
 	cloud   *cloud.Cloud
 	sandbox *sandbox.Sandbox // nil on AWS
+	// approvals are those of the specs that were planned, for a plan in a file.
+	approvals []spec.Approval
 }
 
 // open connects to AWS, or opens the sandbox; close ends it.

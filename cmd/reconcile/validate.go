@@ -47,10 +47,10 @@ across documents; the rendered templates against AWS's resource schemas.`,
 				return err
 			}
 			if len(issues) > 0 {
-				return failWith(exitInvalid, "%s: %s", g.specs, counted(len(issues), "finding"))
+				return failWith(exitInvalid, "%s: %s", g.named(), counted(len(issues), "finding"))
 			}
 			if g.output == "text" {
-				fmt.Fprintf(g.out, "%s: valid. Platform %s, %s, %s, %s of your own; renders %s.\n", g.specs, set.Platform.Name,
+				fmt.Fprintf(g.out, "%s: valid. Platform %s, %s, %s, %s of your own; renders %s.\n", g.named(), set.Platform.Name,
 					counted(len(set.Fleets), "fleet"), counted(len(set.Bundles), "bundle"), counted(len(set.Stacks), "stack"), counted(len(desired.Stacks), "stack"))
 				for _, n := range desired.Notes {
 					if n.Severity == plan.SeverityWarning {
@@ -61,6 +61,7 @@ across documents; the rendered templates against AWS's resource schemas.`,
 			return nil
 		},
 	}
+	g.bindRev(cmd)
 	cmd.Flags().StringVar(&sarif, "sarif", "", "write the findings to `FILE` as SARIF 2.1.0, for code scanning; an empty list where there are none")
 	return cmd
 }

@@ -15,7 +15,7 @@ func Busy(d Desired, l Live, sel Selection) ([]LiveStack, error) {
 	}
 	about := g.closure(wanted)
 	return busy(l, func(s LiveStack) bool {
-		return about[ID(KindStack, s.Name)] || sel.All() && markerOf(s).Owner == d.Target.Platform
+		return about[ID(KindStack, s.Name)] || sel.Since.gone(s.Name) || sel.All() && markerOf(s).Owner == d.Target.Platform
 	}), nil
 }
 

@@ -61,7 +61,8 @@ type computation struct {
 	d        Desired
 	l        Live
 	g        *graph
-	all      bool            // nothing was narrowed by a selection
+	all      bool // nothing was narrowed by a selection
+	sel      Selection
 	planned  map[StepID]bool // nodes that may get steps
 	approved []Approval
 	statuses map[string]StatusAction
@@ -87,7 +88,7 @@ func newComputation(d Desired, l Live, sel Selection) (*computation, error) {
 		return nil, err
 	}
 	c := &computation{
-		d: d, l: l, g: g, all: sel.All(), statuses: statusActions(), fleets: map[string][]*Fleet{},
+		d: d, l: l, g: g, all: sel.All(), sel: sel, statuses: statusActions(), fleets: map[string][]*Fleet{},
 		stacks: map[string]*stackState{}, values: map[string]paramState{}, resolved: map[cfn.Ref]resolution{}, steps: map[StepID]*Step{},
 		reach: map[StepID][]StepID{}, root: map[StepID]StepID{}, more: newCollector(), unread: map[string]bool{},
 	}
@@ -136,7 +137,7 @@ func (c *computation) run() {
 		}
 		c.settle(id)
 	}
-	if c.all {
+	if c.all || !c.sel.named() {
 		c.orphans()
 	}
 	c.lateSteps()

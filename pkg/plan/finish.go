@@ -21,10 +21,11 @@ func (c *computation) finish(tool string, destroy bool) (Plan, error) {
 	if cycle != nil {
 		return Plan{}, &CycleError{Cycle: cycle}
 	}
+	since := c.limits(c.sel)
 	p := Plan{
 		FormatVersion: FormatVersion, Tool: tool, Target: c.d.Target, Destroy: destroy,
 		Steps: make([]Step, 0, len(order)), Findings: sortFindings(c.findings), Drift: c.drift,
-		NotRead: append([]string(nil), c.l.NotRead...),
+		NotRead: append([]string(nil), c.l.NotRead...), Applied: AppliedIn(c.l, c.d.Target.Platform), Since: since,
 	}
 	for _, id := range order {
 		p.Steps = append(p.Steps, *c.steps[id])

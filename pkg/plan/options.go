@@ -16,10 +16,16 @@ type Options struct {
 type Selection struct {
 	Fleets []string // STAGE/SLUG
 	Stacks []string // stack names
+	// Since limits the plan further to what a change of the specs can affect, and
+	// adds the deletion of stacks that the change took away; nil: no such limit.
+	Since *Since
 }
 
 // All tells whether nothing was narrowed.
-func (s Selection) All() bool { return len(s.Fleets) == 0 && len(s.Stacks) == 0 }
+func (s Selection) All() bool { return !s.named() && !s.Since.narrows() }
+
+// named tells whether fleets or stacks were named.
+func (s Selection) named() bool { return len(s.Fleets) > 0 || len(s.Stacks) > 0 }
 
 // DestroyOptions of Destroy.
 type DestroyOptions struct {

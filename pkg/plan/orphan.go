@@ -17,7 +17,7 @@ func (c *computation) orphans() {
 			continue
 		}
 		owned++
-		if c.stacks[name] != nil {
+		if c.g.nodes[ID(KindStack, name)] != nil || !c.all && !c.sel.Since.gone(name) {
 			continue
 		}
 		if !known {
@@ -27,7 +27,7 @@ func (c *computation) orphans() {
 		}
 		d := &doomed{live: live, action: action, reason: "the specs do not have the stack", narrow: "--stack " + name + " "}
 		for _, user := range c.d.Stacks {
-			if st := c.stacks[user.Name]; st.mode == modeUpdate && uses(st, name) {
+			if st := c.stacks[user.Name]; st != nil && st.mode == modeUpdate && uses(st, name) {
 				d.users = append(d.users, ID(KindStack, user.Name))
 			}
 		}
@@ -100,7 +100,7 @@ func (c *computation) renames(all map[string]*doomed) {
 	}
 	for _, s := range c.d.Stacks {
 		st := c.stacks[s.Name]
-		if st.mode != modeCreate {
+		if st == nil || st.mode != modeCreate {
 			continue
 		}
 		r := c.resolver()

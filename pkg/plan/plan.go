@@ -61,6 +61,8 @@ type Plan struct {
 	Destroy       bool      `json:"destroy,omitempty"`
 	Steps         []Step    `json:"steps"` // each after all it needs; ties by ID; unchanged things are no steps
 	Findings      []Finding `json:"findings,omitempty"`
+	Applied       *Applied  `json:"applied,omitempty"` // the revision applied last
+	Since         *Limits   `json:"since,omitempty"`   // what a change of the specs limited the plan to
 	Drift         []Change  `json:"drift,omitempty"`   // hand edits of what the plan reads anyway
 	NotRead       []string  `json:"notRead,omitempty"` // what an empty plan did not look at
 	Summary       Summary   `json:"summary"`

@@ -91,6 +91,8 @@ func Reads(d Desired, sel Selection) (ReadSet, error) {
 	if d.Certificate != nil && all[ID(KindStack, d.Certificate.Stack)] {
 		r.Certificate = d.Certificate.ARN
 	}
+	c.parameters[RevisionParameter(d.Target.Platform)] = true
+	r.Parameters = sortedKeys(c.parameters)
 	if sel.All() {
 		r.ParameterPath = fleetPath(d.Target)
 	}

@@ -126,8 +126,23 @@ func Selected(d Desired, sel Selection) (stacks, fleets map[string]bool, err err
 // fleet, its stack, its parameters and log group, and the shared stacks whose
 // dashboards have a row for it. What they depend on is not in it.
 func (g *graph) selected(d *Desired, sel Selection) (map[StepID]bool, error) {
+	hit, err := g.matched(d, sel)
+	if err != nil || !sel.Since.narrows() {
+		return hit, err
+	}
+	changed := map[StepID]bool{}
+	for _, id := range sel.Since.IDs {
+		if hit[id] {
+			changed[id] = true
+		}
+	}
+	return changed, nil
+}
+
+// matched is selected without what Since leaves out.
+func (g *graph) matched(d *Desired, sel Selection) (map[StepID]bool, error) {
 	hit := map[StepID]bool{}
-	if sel.All() {
+	if !sel.named() {
 		for id := range g.nodes {
 			hit[id] = true
 		}

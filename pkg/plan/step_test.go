@@ -149,7 +149,7 @@ func TestReadsOfOneFleet(t *testing.T) {
 	}
 	want := plan.ReadSet{
 		StackOutputs: []string{"bp-data", "bp-monitoring", "bp-network"}, Stacks: []string{},
-		Parameters:      []string{"/bp/ami/fleets/staging/gpu-0007", "/bp/fleets/staging/fleet-secret", "/bp/fleets/staging/gpu-0007/desired_config"},
+		Parameters:      []string{"/bp/ami/fleets/staging/gpu-0007", "/bp/fleets/staging/fleet-secret", "/bp/fleets/staging/gpu-0007/desired_config", "/bp/reconcile/revision"},
 		Secrets:         []string{"/bp/laravel/app-key"},
 		LogGroups:       []string{"/gpu-workers/gpu-0007"},
 		Groups:          []string{"asg-staging-gpu-0007"},

@@ -23,6 +23,9 @@ func (o Options) complete(command string) string {
 	if runs && !strings.Contains(tail, " --stack ") && !strings.Contains(tail, " --fleet ") {
 		add = slices.Concat(o.Flags, o.Select)
 	}
+	if o.Rev != "" && (words[1] == "plan" || words[1] == "apply") {
+		add = append(slices.Clone(add), "--rev "+ShellWord(o.Rev))
+	}
 	for _, flag := range add {
 		if !strings.Contains(tail+" ", " "+flag+" ") {
 			head += " " + flag

@@ -31,6 +31,7 @@ type Options struct {
 	// Flags are those of this invocation that a command to run next needs too:
 	// "--sandbox". Select are those that narrow what it works on.
 	Flags, Select []string
+	Rev           string // git revision of the specs, which plan and apply take; empty: none
 	// Given tells whether a consent was given already; nil means none was.
 	Given func(plan.Approval) bool
 	// MaxDocument is how many lines of a document's diff are shown; 0 means 24.

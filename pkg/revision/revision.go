@@ -1,22 +1,29 @@
-// Package revision says which git revision a folder of specs is at. It reads
-// the repository with go-git and never writes to it or to the work tree.
+// Package revision reads a folder of specs from git: what commit it is at,
+// what it holds at any other, what changed between two, and whether one
+// descends from the other. It reads the repository with go-git, and writes
+// neither to it nor to the work tree; it never fetches.
 //
-// Start with Of.
+// Start with Open.
 package revision
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"sort"
 	"strings"
 
-	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
+
+// dirtySuffix follows the commit of a folder that differs from it.
+const dirtySuffix = "-dirty"
 
 // Of returns the commit that dir is at, as 40 hex digits, followed by
 // "-dirty" when a file below dir differs from that commit. It returns "" when
@@ -25,74 +32,126 @@ import (
 // Only the files below dir are compared, so the cost does not grow with the
 // repository.
 func Of(dir string) (string, error) {
-	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
-	if errors.Is(err, git.ErrRepositoryNotExists) {
+	r, err := Open(dir)
+	if errors.Is(err, ErrNoRepository) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("open the repository of %s: %w", dir, err)
+		return "", err
 	}
-	head, err := repo.Head()
+	return r.Current()
+}
+
+// Dirty tells whether a revision that Of gave is not what its commit holds,
+// and gives the commit.
+func Dirty(rev string) (commit string, dirty bool) {
+	return strings.CutSuffix(rev, dirtySuffix)
+}
+
+// Current is Of for an open repository.
+func (r *Repository) Current() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head, err := r.git.Head()
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read HEAD of %s: %w", dir, err)
+		return "", fmt.Errorf("read HEAD of %s: %w", r.dir, err)
 	}
-	commit, err := repo.CommitObject(head.Hash())
+	commit, err := r.git.CommitObject(head.Hash())
 	if err != nil {
 		return "", fmt.Errorf("read commit %s: %w", head.Hash(), err)
 	}
-	work, err := repo.Worktree()
-	if errors.Is(err, git.ErrIsBareRepository) {
+	if r.bare {
 		return head.Hash().String(), nil
 	}
-	if err != nil {
-		return "", fmt.Errorf("find the work tree of %s: %w", dir, err)
-	}
-	same, err := unchanged(commit, work.Filesystem.Root(), dir)
+	same, err := r.unchanged(commit)
 	if err != nil {
 		return "", err
 	}
 	if !same {
-		return head.Hash().String() + "-dirty", nil
+		return head.Hash().String() + dirtySuffix, nil
 	}
 	return head.Hash().String(), nil
 }
 
-// unchanged compares the files below dir with the commit, both ways.
-func unchanged(commit *object.Commit, root, dir string) (bool, error) {
-	below, err := relative(root, dir)
+// unchanged compares the files below the folder with the commit, both ways.
+func (r *Repository) unchanged(commit *object.Commit) (bool, error) {
+	committed, err := r.files(commit)
 	if err != nil {
 		return false, err
 	}
+	return sameFiles(filepath.Join(r.root, filepath.FromSlash(r.below)), committed)
+}
+
+// files maps the regular files of the folder at a commit to what they hold;
+// none when the commit has no such folder.
+func (r *Repository) files(commit *object.Commit) (map[string]plumbing.Hash, error) {
 	tree, err := commit.Tree()
-	if err != nil {
-		return false, fmt.Errorf("read the tree of %s: %w", commit.Hash, err)
+	if err == nil && r.below != "." {
+		tree, err = tree.Tree(r.below)
 	}
-	if below != "." {
-		tree, err = tree.Tree(below)
-		if errors.Is(err, object.ErrDirectoryNotFound) {
-			return false, nil
+	if errors.Is(err, object.ErrDirectoryNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.lacking(fmt.Sprintf("read %s of %s", r.below, Short(commit.Hash.String())), err)
+	}
+	out := map[string]plumbing.Hash{}
+	walk := object.NewTreeWalker(tree, true, nil)
+	defer walk.Close()
+	for {
+		name, e, err := walk.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("read %s of %s: %w", below, commit.Hash, err)
+			return nil, r.lacking(fmt.Sprintf("list %s of %s", r.below, Short(commit.Hash.String())), err)
+		}
+		switch e.Mode {
+		case filemode.Regular, filemode.Deprecated, filemode.Executable:
+			out[name] = e.Hash
 		}
 	}
-	committed := map[string]plumbing.Hash{}
-	err = tree.Files().ForEach(func(f *object.File) error {
-		committed[f.Name] = f.Hash
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("list %s of %s: %w", below, commit.Hash, err)
+}
+
+// Changed lists the files of the folder, by their names in it and sorted, that
+// differ between two commits; one that was moved is there twice.
+func (r *Repository) Changed(a, b string) ([]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var sides [2]map[string]plumbing.Hash
+	for i, id := range []string{a, b} {
+		c, err := r.git.CommitObject(plumbing.NewHash(id))
+		if err != nil {
+			return nil, r.lacking("read commit "+Short(id), err)
+		}
+		if sides[i], err = r.files(c); err != nil {
+			return nil, err
+		}
 	}
-	return sameFiles(dir, committed)
+	var out []string
+	for name, h := range sides[0] {
+		if sides[1][name] != h {
+			out = append(out, name)
+		}
+	}
+	for name := range sides[1] {
+		if _, had := sides[0][name]; !had {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out, nil
 }
 
 func sameFiles(dir string, committed map[string]plumbing.Hash) (bool, error) {
 	seen, same := 0, true
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && p == dir {
+			return filepath.SkipAll
+		}
 		if err != nil {
 			return err
 		}
@@ -106,7 +165,7 @@ func sameFiles(dir string, committed map[string]plumbing.Hash) (bool, error) {
 		if err != nil {
 			return err
 		}
-		want, ok := committed[filepath.ToSlash(rel)]
+		want, ok := committed[path.Clean(filepath.ToSlash(rel))]
 		if !ok {
 			same = false
 			return filepath.SkipAll
@@ -143,27 +202,4 @@ func blobHash(file string) (plumbing.Hash, error) {
 		return plumbing.ZeroHash, err
 	}
 	return h.Sum(), nil
-}
-
-// relative is dir below root, with forward slashes, "." for the root itself.
-func relative(root, dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if abs, err = filepath.EvalSymlinks(abs); err != nil {
-		return "", err
-	}
-	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return "", err
-	}
-	rel, err := filepath.Rel(root, abs)
-	if err != nil {
-		return "", err
-	}
-	rel = path.Clean(filepath.ToSlash(rel))
-	if rel == ".." || strings.HasPrefix(rel, "../") {
-		return "", fmt.Errorf("%s lies outside the repository at %s", dir, root)
-	}
-	return rel, nil
 }

@@ -244,7 +244,7 @@ func notPutBack(left []drift.Finding) []plan.Finding {
 	var out []plan.Finding
 	for _, f := range left {
 		out = append(out, plan.Finding{Severity: plan.SeverityWarning, Code: "not-revertible", Target: f.Stack + "/" + f.Resource, Source: f.Source,
-			Message: fmt.Sprintf("%s was added by hand to %s (%s), and the template does not set it: CloudFormation does not see it. Take it away where it was made", f.Name(), f.Physical, f.Type)})
+			Message: fmt.Sprintf("%s is not put back: %s", f.Name(), f.Stays)})
 	}
 	return out
 }

@@ -87,10 +87,20 @@ func (c *comparison) subject(s Subject) {
 	for _, diff := range difference(s, l, d) {
 		f := c.finding(s, diff.Path)
 		f.Live, f.Deployed, f.Document, f.Sensitive, f.Replace = diff.Before, diff.After, diff.Document, diff.Sensitive, plan.Replace(diff.Replace)
-		top := topOf(diff.Path)
-		f.Unset = unset[top]
+		f.Stays = stays(f, unset[topOf(diff.Path)])
 		c.sort(f, found)
 	}
+}
+
+// stays tells why CloudFormation does not put a difference back; "" if it does.
+func stays(f Finding, unset bool) string {
+	switch {
+	case unset:
+		return "the template does not set it, so CloudFormation does not see it: take it away where it was made"
+	case f.Type == "AWS::EC2::LaunchTemplate" && topOf(f.Path) == "LaunchTemplateData":
+		return "it is a newer version beside the one that was deployed, which stays and is what the group names: delete it with aws ec2 delete-launch-template-versions --launch-template-name " + f.Physical
+	}
+	return ""
 }
 
 // alsoUnset adds what a template need not set to be told of when somebody adds
@@ -139,12 +149,16 @@ func (c *comparison) owned(s Subject, found Found) {
 
 // detected adds what only CloudFormation's own detection found.
 func (c *comparison) detected() {
-	known := map[string]bool{}
+	place := func(stack, resource, path string) string {
+		return strings.Join([]string{stack, resource, topOf(path)}, "\x00")
+	}
+	known, seen := map[string]bool{}, map[string]bool{}
 	for _, f := range slices.Concat(c.hand, c.expected) {
-		known[f.Stack+"\x00"+f.Resource+"\x00"+topOf(f.Path)] = true
+		known[place(f.Stack, f.Resource, f.Path)] = true
 	}
 	for _, d := range c.in.Live.Detected {
-		if known[d.Stack+"\x00"+d.Resource+"\x00"+topOf(d.Path)] {
+		if at := place(d.Stack, d.Resource, d.Path); known[at] {
+			seen[at] = true
 			continue
 		}
 		f := c.finding(Subject{Key: d.Key, Type: d.Type, ID: d.Physical}, d.Path)
@@ -153,6 +167,11 @@ func (c *comparison) detected() {
 			f.Kind = Deleted
 		}
 		c.sort(f, Found{})
+	}
+	for i, f := range c.hand { // what CloudFormation sees, it puts back
+		if seen[place(f.Stack, f.Resource, f.Path)] {
+			c.hand[i].Stays = ""
+		}
 	}
 }
 
@@ -216,7 +235,7 @@ func Edits(hand []Finding) (edits map[string][]plan.Change, parameters map[strin
 		switch {
 		case f.Stack == "":
 			parameters[f.Resource] = true
-		case f.Unset:
+		case f.Stays != "":
 			left = append(left, f)
 		default:
 			edits[f.Stack] = append(edits[f.Stack], f.change())

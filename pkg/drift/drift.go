@@ -86,9 +86,8 @@ type Finding struct {
 	Sensitive bool         `json:"sensitive,omitempty"`
 	Replace   plan.Replace `json:"replace,omitempty"` // putting it back replaces the resource
 	Source    spec.Source  `json:"source,omitzero"`
-	// Unset: the template does not set the property, so CloudFormation neither
-	// sees the difference nor puts it back.
-	Unset bool `json:"unset,omitempty"`
+	// Stays says why CloudFormation does not put it back, and what does.
+	Stays string `json:"stays,omitempty"`
 	// Rule and Reason say why it is expected, newly known or ignored.
 	Rule    string `json:"rule,omitempty"`
 	Reason  string `json:"reason,omitempty"`

@@ -54,8 +54,8 @@ func (t *driftText) hand() {
 			last = head
 		}
 		t.linef("    %s%s", t.edit(f), t.dim(sourceOf(f)))
-		if f.Unset {
-			t.paragraph(6, "the template does not set it, so CloudFormation cannot put it back: take it away where it was made")
+		if f.Stays != "" {
+			t.paragraph(6, clean("not put back by --fix: "+f.Stays))
 		}
 		if f.By != "" {
 			t.linef("      %s", t.dim("found by CloudFormation's own detection"))

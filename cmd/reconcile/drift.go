@@ -21,7 +21,8 @@ func newDrift(g *global) *cobra.Command {
 	var sel selectFlags
 	var allow consent
 	var show display
-	var detect, fix, accept, detailed bool
+	var detect, fix, accept, detailed, issue bool
+	var repository string
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Show what somebody changed by hand, and put it back or accept it",
@@ -32,13 +33,14 @@ reads, unless told otherwise:
 
 --detect also asks CloudFormation's own drift detection, which takes minutes.
 --fix makes a plan that puts back what was deployed, and applies it like apply.
---accept writes the smallest edit of the specs that accepts what is live.`,
+--accept writes the smallest edit of the specs that accepts what is live.
+--issue tells it in GitHub issues of its own, with the token in GITHUB_TOKEN.`,
 		Example:     "  reconcile drift --sandbox\n  reconcile drift --fleet staging/gpu-default --fix\n  reconcile drift --accept --stack bp-compute\n  reconcile drift -o markdown --detailed-exitcode",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json,markdown"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if fix && accept {
-				return usageError(errors.New("--fix and --accept are opposites: give one"))
+			if fix && accept || issue && (fix || accept) {
+				return usageError(errors.New("--fix, --accept and --issue exclude each other: give one"))
 			}
 			options, err := allow.options()
 			if err != nil {
@@ -61,6 +63,11 @@ reads, unless told otherwise:
 			if err := unlessClosed(g.printDrift(d.report, style)); err != nil {
 				return err
 			}
+			if issue {
+				if err := g.ticket(cmd.Context(), d, repository, style); err != nil {
+					return err
+				}
+			}
 			if detailed && !d.report.Clean() {
 				return exitWith(exitChanges)
 			}
@@ -74,6 +81,8 @@ reads, unless told otherwise:
 	f.BoolVar(&detect, "detect", false, "also ask CloudFormation's own drift detection about the stacks")
 	f.BoolVar(&fix, "fix", false, "put back what was deployed")
 	f.BoolVar(&accept, "accept", false, "edit the specs so that they say what is live")
+	f.BoolVar(&issue, "issue", false, "keep one GitHub issue for the platform and one for each fleet: written while there is drift, closed when there is none")
+	f.StringVar(&repository, "repo", "", "with --issue, the repository `OWNER/NAME`; default: that of the workflow (GITHUB_REPOSITORY)")
 	f.BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when somebody changed something by hand")
 	return cmd
 }
@@ -138,6 +147,10 @@ func (d *drifted) read(ctx context.Context, detect bool, p plan.Plan) error {
 		return err
 	}
 	in := drift.Input{Target: d.desired.Target, Deployments: d.deployments, Now: time.Now(), Ignore: d.set.Platform.Ignore, Parameters: handWritten(p)}
+	in.ParameterFleets = map[string]string{}
+	for _, p := range d.desired.Parameters {
+		in.ParameterFleets[p.Name] = p.Fleet
+	}
 	in.Subjects = drift.Subjects(d.deployments, d.desired.Target)
 	if in.Live, err = d.session.cloud.Drift(ctx, in.Subjects); err != nil {
 		return err

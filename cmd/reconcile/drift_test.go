@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,9 +24,9 @@ import (
 	"reconcile/pkg/sandbox"
 )
 
-// hand makes one request to a service of the sandbox as somebody else would:
+// byHand makes one request to a service of the sandbox as somebody else would:
 // a form, or JSON with the target.
-func hand(t testing.TB, box *sandbox.Sandbox, service, target, body string) string {
+func byHand(t testing.TB, box *sandbox.Sandbox, service, target, body string) string {
 	t.Helper()
 	q := httptest.NewRequest(http.MethodPost, "http://sandbox/", strings.NewReader(body))
 	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -82,12 +84,12 @@ func (r *rig) handEdits() {
 		}
 		put(ctx, r.t, cfg, "/bp/models/bucket", "by-hand")
 		ec2Call(r.t, box, "CreateLaunchTemplateVersion", "LaunchTemplateName=lt-production-gpu-default&SourceVersion=1&LaunchTemplateData.ImageId=ami-0123456789abcdef0", "launchTemplateName")
-		hand(r.t, box, "ec2", "", "Action=AuthorizeSecurityGroupIngress&Version=2016-11-15&GroupId="+alb+"&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22&IpPermissions.1.IpRanges.1.CidrIp=203.0.113.0/24")
-		hand(r.t, box, "monitoring", "", "Action=DeleteAlarms&Version=2010-08-01&AlarmNames.member.1=staging-p3-gpu-default-queue-deep")
-		hand(r.t, box, "monitoring", "", "Action=PutMetricAlarm&Version=2010-08-01&AlarmName=staging-p2-gpu-default-error-rate&ComparisonOperator=GreaterThanOrEqualToThreshold&DatapointsToAlarm=1&EvaluationPeriods=1&MetricName=ErrorRate&Namespace=ComfyUI/Workers&Period=300&Statistic=Average&Threshold=90&TreatMissingData=notBreaching&AlarmDescription=At+least+20+%25+of+the+jobs+fail.&Dimensions.member.1.Name=FleetSlug&Dimensions.member.1.Value=gpu-default&Dimensions.member.2.Name=Stage&Dimensions.member.2.Value=staging&AlarmActions.member.1="+r.topic(ctx, cfg))
-		hand(r.t, box, "rds", "", "Action=ModifyDBInstance&Version=2014-10-31&ApplyImmediately=true&BackupRetentionPeriod=3&DBInstanceIdentifier="+database)
-		hand(r.t, box, "application-autoscaling", "AnyScaleFrontendService.RegisterScalableTarget", `{"ServiceNamespace":"ecs","ResourceId":"service/bp/bp-backend","ScalableDimension":"ecs:service:DesiredCount","MaxCapacity":9}`)
-		hand(r.t, box, "ecs", "AmazonEC2ContainerServiceV20141113.UpdateService", `{"cluster":"bp","service":"bp-frontend","desiredCount":2}`)
+		byHand(r.t, box, "ec2", "", "Action=AuthorizeSecurityGroupIngress&Version=2016-11-15&GroupId="+alb+"&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22&IpPermissions.1.IpRanges.1.CidrIp=203.0.113.0/24")
+		byHand(r.t, box, "monitoring", "", "Action=DeleteAlarms&Version=2010-08-01&AlarmNames.member.1=staging-p3-gpu-default-queue-deep")
+		byHand(r.t, box, "monitoring", "", "Action=PutMetricAlarm&Version=2010-08-01&AlarmName=staging-p2-gpu-default-error-rate&ComparisonOperator=GreaterThanOrEqualToThreshold&DatapointsToAlarm=1&EvaluationPeriods=1&MetricName=ErrorRate&Namespace=ComfyUI/Workers&Period=300&Statistic=Average&Threshold=90&TreatMissingData=notBreaching&AlarmDescription=At+least+20+%25+of+the+jobs+fail.&Dimensions.member.1.Name=FleetSlug&Dimensions.member.1.Value=gpu-default&Dimensions.member.2.Name=Stage&Dimensions.member.2.Value=staging&AlarmActions.member.1="+r.topic(ctx, cfg))
+		byHand(r.t, box, "rds", "", "Action=ModifyDBInstance&Version=2014-10-31&ApplyImmediately=true&BackupRetentionPeriod=3&DBInstanceIdentifier="+database)
+		byHand(r.t, box, "application-autoscaling", "AnyScaleFrontendService.RegisterScalableTarget", `{"ServiceNamespace":"ecs","ResourceId":"service/bp/bp-backend","ScalableDimension":"ecs:service:DesiredCount","MaxCapacity":9}`)
+		byHand(r.t, box, "ecs", "AmazonEC2ContainerServiceV20141113.UpdateService", `{"cluster":"bp","service":"bp-frontend","desiredCount":2}`)
 	})
 }
 
@@ -176,7 +178,7 @@ func TestDriftAccept(t *testing.T) {
 	t.Parallel()
 	r := deployedRig(t)
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
-		hand(t, box, "application-autoscaling", "AnyScaleFrontendService.RegisterScalableTarget", `{"ServiceNamespace":"ecs","ResourceId":"service/bp/bp-backend","ScalableDimension":"ecs:service:DesiredCount","MaxCapacity":9}`)
+		byHand(t, box, "application-autoscaling", "AnyScaleFrontendService.RegisterScalableTarget", `{"ServiceNamespace":"ecs","ResourceId":"service/bp/bp-backend","ScalableDimension":"ecs:service:DesiredCount","MaxCapacity":9}`)
 		put(ctx, t, cfg, "/bp/models/bucket", "by-hand")
 		_, err := autoscaling.NewFromConfig(cfg).UpdateAutoScalingGroup(ctx, &autoscaling.UpdateAutoScalingGroupInput{
 			AutoScalingGroupName: aws.String("asg-staging-gpu-default"), MaxSize: aws.Int32(12)})
@@ -200,6 +202,53 @@ func TestDriftAccept(t *testing.T) {
 	if _, names := r.drift("--stack bp-compute"); len(names) > 0 {
 		t.Errorf("after accepting: %v", names)
 	}
+}
+
+// Right after an apply nothing has drifted, on platforms of every kind; and what
+// a drift read costs is bounded: it grows by the stack and by the page.
+func TestDriftNothingAfterApply(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"studio-eu", "twenty"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, filepath.Join("testdata", "platforms", name))
+			r.want(0, "apply --yes")
+			report, names := r.drift("")
+			if len(names)+len(report.New) > 0 {
+				t.Errorf("drift: %v, new %v", names, report.New)
+			}
+			if len(report.Coverage.Stacks) > 0 {
+				t.Errorf("not compared: %v", report.Coverage.Stacks)
+			}
+			r.want(0, "drift --detect --detailed-exitcode", "No drift")
+			if name == "twenty" {
+				s := r.want(0, "drift --stats")
+				for call, most := range map[string]int{
+					"CloudFormation ListStackResources": 27, "CloudFormation GetTemplate": 0, "Auto Scaling DescribeAutoScalingGroups": 2, "Auto Scaling DescribePolicies": 2,
+					"CloudWatch DescribeAlarms": 3, "EC2 DescribeLaunchTemplateVersions": 4, "EC2 DescribeSecurityGroups": 1, "SSM GetParameters": 12,
+					"ECS DescribeServices": 1, "RDS DescribeDBInstances": 1, "ElastiCache DescribeCacheClusters": 1, "CloudFormation DetectStackDrift": 0,
+				} {
+					if got := callsOf(s.err, call); got > most {
+						t.Errorf("%s: %d calls, want at most %d\n%s", call, got, most, s.err)
+					}
+				}
+				if got := callsOf(s.err, "total"); got == 0 || got > 130 {
+					t.Errorf("%d calls\n%s", got, s.err)
+				}
+			}
+		})
+	}
+}
+
+// callsOf reads a line of --stats.
+func callsOf(stats, name string) int {
+	for _, line := range strings.Split(stats, "\n") {
+		if words := strings.Join(strings.Fields(line), " "); strings.HasPrefix(words, name+" ") {
+			n, _ := strconv.Atoi(strings.Fields(strings.TrimPrefix(words, name))[0])
+			return n
+		}
+	}
+	return 0
 }
 
 // What the specs ignore is counted and hidden until its day.

@@ -179,7 +179,7 @@ func (c *comparison) detected() {
 // what they should be.
 func (c *comparison) parameters() {
 	for _, s := range c.in.Parameters {
-		f := Finding{Resource: s.Target, Type: "AWS::SSM::Parameter", Physical: s.Target, Kind: Modified, Path: "Value", Source: s.Source}
+		f := Finding{Resource: s.Target, Type: "AWS::SSM::Parameter", Physical: s.Target, Kind: Modified, Path: "Value", Source: s.Source, Fleet: c.in.ParameterFleets[s.Target]}
 		if len(s.Changes) > 0 {
 			f.Live, f.Deployed, f.Document, f.Sensitive = s.Changes[0].Before, s.Changes[0].After, s.Changes[0].Document, s.Changes[0].Sensitive
 		}

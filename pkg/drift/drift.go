@@ -111,6 +111,22 @@ type Report struct {
 // Clean tells whether nobody changed anything by hand, as far as was looked.
 func (r Report) Clean() bool { return len(r.Hand) == 0 }
 
+// Of is the part of a report that is about one fleet; with "" that which is
+// about none. The notes and the coverage are the whole report's.
+func (r Report) Of(fleet string) Report {
+	of := func(all []Finding) []Finding {
+		out := []Finding{}
+		for _, f := range all {
+			if f.Fleet == fleet {
+				out = append(out, f)
+			}
+		}
+		return out
+	}
+	r.Hand, r.Expected, r.New, r.Ignored = of(r.Hand), of(r.Expected), of(r.New), of(r.Ignored)
+	return r
+}
+
 // Input is everything that Compare looks at.
 type Input struct {
 	Target      plan.Target
@@ -119,8 +135,10 @@ type Input struct {
 	Live        Live
 	// Parameters are the plan's steps that would write a parameter of its own.
 	Parameters []plan.Step
-	Ignore     []spec.Ignore
-	Now        time.Time
+	// ParameterFleets says which fleet a parameter is of.
+	ParameterFleets map[string]string
+	Ignore          []spec.Ignore
+	Now             time.Time
 	// Absent are selected stacks that are not settled, with their status; "" is not deployed.
 	Absent map[string]string
 }

@@ -152,7 +152,7 @@ func (t *driftText) coverage() {
 
 // coverageLines say what was looked at and what was not.
 func coverageLines(c drift.Coverage, all bool) []string {
-	lines := []string{fmt.Sprintf("Looked at %s of %s.", counted(total(c.Looked), "resource"), counted(len(c.Looked), "type"))}
+	lines := []string{fmt.Sprintf("Looked at %s of %s.", counted(resources(c.Looked), "resource"), counted(len(c.Looked), "type"))}
 	if len(c.NotLooked) > 0 {
 		var names []string
 		for _, t := range c.NotLooked {
@@ -162,7 +162,7 @@ func coverageLines(c drift.Coverage, all bool) []string {
 		if c.Detection {
 			how = "CloudFormation's own detection was asked about them, as far as it supports them"
 		}
-		lines = append(lines, fmt.Sprintf("Not looked at: %s of %s (%s): %s.", counted(total(c.NotLooked), "resource"),
+		lines = append(lines, fmt.Sprintf("Not looked at: %s of %s (%s): %s.", counted(resources(c.NotLooked), "resource"),
 			counted(len(c.NotLooked), "type"), how, strings.Join(names, ", ")))
 		for _, t := range c.NotLooked {
 			if !strings.HasPrefix(t.Why, "no reading") {
@@ -191,7 +191,7 @@ func properties(n int) string {
 	return fmt.Sprintf("%d properties", n)
 }
 
-func total(types []drift.TypeCount) int {
+func resources(types []drift.TypeCount) int {
 	n := 0
 	for _, t := range types {
 		n += t.Resources
@@ -248,7 +248,7 @@ func (t *driftText) table() {
 			name = f.Stack + "/" + f.Resource
 		}
 		row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", cell(name), cell(shortPath(f.Path)), live, deployed, cell(place(f.Source)))
-		if t.o.MaxBytes > 0 && t.Len()+len(row)+spare > t.o.MaxBytes/2 {
+		if t.o.MaxBytes > 0 && t.Len()+len(row)+t.spare() > t.o.MaxBytes/2 {
 			t.linef("\n…and %s more; run %s.", counted(len(t.r.Hand)-i, "difference"), code("reconcile drift"))
 			return
 		}

@@ -95,17 +95,12 @@ func (s *ecsService) out(c *call) types.Service {
 	for _, d := range deployments {
 		running += d.RunningCount
 	}
-<<<<<<< HEAD
 	status := "ACTIVE"
 	if !s.Inactive.IsZero() {
 		status, deployments, running = "INACTIVE", nil, 0
 	}
-	return types.Service{
-		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: &status, TaskDefinition: &s.Task,
-=======
 	out := types.Service{
-		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: aws.String("ACTIVE"), TaskDefinition: &s.Task,
->>>>>>> 0b6a122 (Drift: readings of its own, three buckets, reverting change sets and the ignore list)
+		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: &status, TaskDefinition: &s.Task,
 		DesiredCount: s.Desired, RunningCount: running, PendingCount: max(0, s.Desired-running), CreatedAt: &s.Created, LaunchType: types.LaunchTypeFargate,
 		SchedulingStrategy: types.SchedulingStrategyReplica, Deployments: deployments, Events: s.events(c), PropagateTags: types.PropagateTagsNone,
 		DeploymentConfiguration: &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: s.Breaker, Rollback: s.Rollback}, MaximumPercent: &s.Most, MinimumHealthyPercent: &s.Least},
@@ -123,7 +118,7 @@ func declaredService(out *types.Service, p props) {
 	for name, to := range map[string]any{
 		"CapacityProviderStrategy": &out.CapacityProviderStrategy, "EnableECSManagedTags": &out.EnableECSManagedTags, "EnableExecuteCommand": &out.EnableExecuteCommand,
 		"HealthCheckGracePeriodSeconds": &out.HealthCheckGracePeriodSeconds, "LoadBalancers": &out.LoadBalancers, "NetworkConfiguration": &out.NetworkConfiguration,
-		"DeploymentConfiguration": &out.DeploymentConfiguration, "PropagateTags": &out.PropagateTags, "PlatformVersion": &out.PlatformVersion,
+		"PropagateTags": &out.PropagateTags, "PlatformVersion": &out.PlatformVersion,
 	} {
 		if v, ok := p[name]; ok {
 			if body, err := json.Marshal(v); err == nil {

@@ -49,6 +49,7 @@ func (g *global) ticket(ctx context.Context, d *drifted, repository string, styl
 }
 
 func (g *global) ticketOf(ctx context.Context, client *github.Client, r drift.Report, name, about string, style report.Options) error {
+	r.Expected = nil // moves with the autoscaler, and an issue is no place for that
 	var text strings.Builder
 	if err := report.DriftMarkdown(&text, r, style); err != nil {
 		return err

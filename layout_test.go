@@ -24,14 +24,15 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/report", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
-	"pkg/report":              {[]string{"pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
+	"cmd/reconcile":           {[]string{"pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"pkg/report":              {[]string{"pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
 	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
 	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
+	"pkg/drift":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "pure: sorts differences, reads nothing"},
 	"pkg/revision":            {nil, "git only; knows no spec"},
 	"pkg/sandbox":             {[]string{"pkg/sandbox/stackengine", "pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/sandbox/stackengine": {[]string{"pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
-	"pkg/cloud":               {[]string{"pkg/apply", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
+	"pkg/cloud":               {[]string{"pkg/apply", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
 	"pkg/apply":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "knows AWS only through its port"},
 	"pkg/stacks":              {[]string{"pkg/plan", "pkg/cfn", "pkg/awstype", "pkg/spec"}, "pure: specs in, desired state out"},
 	"pkg/plan":                {[]string{"pkg/cfn", "pkg/awstype", "pkg/spec"}, "pure: no SDK, no I/O, no clock"},

@@ -87,6 +87,12 @@ func githubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b.String()), 0o600))
 	case "checks":
 		writeJSON(ts, args[1], s.Checks())
+	case "issues":
+		var b strings.Builder
+		for _, i := range s.Issues() {
+			fmt.Fprintf(&b, "== %s, %s, %s\n%s\n", i.Title, i.State, strings.Join(i.Events, " "), i.Body)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b.String()), 0o600))
 	case "statuses":
 		writeJSON(ts, args[1], s.Statuses())
 	default:

@@ -101,6 +101,7 @@ type ChangeSetInput struct {
 	Tags         map[string]string
 	Parameters   map[string]string
 	Capabilities []string
+	Revert       bool          // drift-aware: deploys what is deployed once more, against the live state
 	Imports      []plan.Import // not empty: an import, which takes these and changes nothing else
 	Description  string
 }

@@ -103,6 +103,11 @@ func (s *stackStep) prepare(then func()) {
 		s.asPlanned(then)
 		return
 	}
+	if s.body.Revert {
+		s.template, s.digest = *s.body.Template, markerOf(s.live).Digest
+		then()
+		return
+	}
 	s.resolve(s.open(), func() {
 		t := cfn.ResolveTemplate(*s.body.Template, s.e.refs.lookup)
 		parameters := make(map[string]string, len(s.body.Parameters))
@@ -130,7 +135,7 @@ func (s *stackStep) prepare(then func()) {
 func (s *stackStep) compare() {
 	if s.behind {
 		// An import into a stack that was there leaves its mark as it was.
-		if markerOf(s.live).Digest != s.digest || s.imports() && s.body.ID != "" {
+		if markerOf(s.live).Digest != s.digest || s.imports() && s.body.ID != "" || s.body.Revert {
 			s.refuseMoved(s.body.Name, s.live)
 			return
 		}
@@ -153,7 +158,7 @@ func (s *stackStep) createChangeSet() {
 	fresh := classOf(s.live) == plan.StatusAbsent
 	in := &ChangeSetInput{
 		Name: name, StackName: s.body.Name, New: fresh,
-		Template: s.template, Tags: s.body.Tags, Parameters: s.parameters, Capabilities: s.body.Capabilities, Imports: s.body.Imports,
+		Template: s.template, Tags: s.body.Tags, Parameters: s.parameters, Capabilities: s.body.Capabilities, Imports: s.body.Imports, Revert: s.body.Revert,
 		Description: fmt.Sprintf("step %s of plan %s", s.step.ID, s.e.opts.PlanDigest),
 	}
 	stack := s.body.Name

@@ -12,10 +12,18 @@ import (
 // tokenPrefix starts every token and change-set name of ours.
 const tokenPrefix = "rc-"
 
+// RevertToken starts the tokens of operations that put hand edits back. A
+// stack's own events keep them, so that flapping can be counted there.
+const RevertToken = tokenPrefix + "revert-"
+
 // stepToken is the start of every token of this step in this plan: an
 // operation that carries it was started by an earlier run of the same plan.
 func (t *task) stepToken() string {
-	return tokenPrefix + digest(t.e.opts.PlanDigest, string(t.step.ID))[:16] + "-"
+	prefix := tokenPrefix
+	if s := t.step.Body.Stack; s != nil && s.Revert {
+		prefix = RevertToken
+	}
+	return prefix + digest(t.e.opts.PlanDigest, string(t.step.ID))[:16] + "-"
 }
 
 // token derives an idempotency token. The same step of the same plan on the

@@ -84,6 +84,12 @@ func changeSetRequest(in *apply.ChangeSetInput, body []byte, token string) *clou
 		r.ResourcesToImport = append(r.ResourcesToImport, types.ResourceToImport{
 			LogicalResourceId: aws.String(i.Resource), ResourceType: aws.String(i.Type), ResourceIdentifier: i.Identifier})
 	}
+	if in.Revert {
+		r.DeploymentMode, r.TemplateBody, r.UsePreviousTemplate = types.DeploymentModeRevertDrift, nil, aws.Bool(true)
+		for _, k := range sortedKeys(in.Template.Parameters) {
+			r.Parameters = append(r.Parameters, types.Parameter{ParameterKey: aws.String(k), UsePreviousValue: aws.Bool(true)})
+		}
+	}
 	for _, k := range sortedKeys(in.Tags) {
 		r.Tags = append(r.Tags, types.Tag{Key: aws.String(k), Value: aws.String(in.Tags[k])})
 	}

@@ -121,6 +121,9 @@ type StackBody struct {
 	Parameters   map[string]any    `json:"parameters,omitempty"` // strings or open references
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Retain       []string          `json:"retain,omitempty"` // logical ids a delete keeps although they fail
+	// Revert puts back, by a drift-aware change set, what Template deployed before;
+	// the template itself is the deployed one and is not sent.
+	Revert bool `json:"revert,omitempty"`
 	// Imports are the existing things that an import step takes into the stack,
 	// each by its logical id; its template has them and changes nothing else.
 	Imports []Import `json:"imports,omitempty"`

@@ -100,6 +100,9 @@ func pad(s string, width int) string {
 
 // verb says what a step does, for a headline.
 func verb(s plan.Step) string {
+	if b := s.Body.Stack; b != nil && b.Revert {
+		return "put back what was deployed"
+	}
 	switch s.Action {
 	case plan.ActionCreate:
 		return "create"

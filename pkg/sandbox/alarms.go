@@ -45,15 +45,19 @@ type alarmState struct {
 // have CloudFormation's names.
 func dimensionShape() []shape { return []shape{{"Name": aText, "Value": aText}} }
 
+func metricsShape() []shape {
+	metric := shape{"Namespace": aText, "MetricName": aText, "Dimensions": dimensionShape()}
+	return []shape{{"Id": aText, "Expression": aText, "Label": aText, "ReturnData": aFlag, "Period": aNumber, "AccountId": aText,
+		"MetricStat": shape{"Metric": metric, "Period": aNumber, "Stat": aText, "Unit": aText}}}
+}
+
 func alarmShape() shape {
 	actions := shape{"AlarmDescription": aText, "OKActions": aList, "AlarmActions": aList, "InsufficientDataActions": aList}
-	metric := shape{"Namespace": aText, "MetricName": aText, "Dimensions": dimensionShape()}
 	for name, form := range (shape{
 		"Namespace": aText, "MetricName": aText, "Dimensions": dimensionShape(), "Statistic": aText, "ExtendedStatistic": aText, "Period": aNumber, "Unit": aText,
 		"EvaluationPeriods": aNumber, "DatapointsToAlarm": aNumber, "Threshold": aReal, "ComparisonOperator": aText, "TreatMissingData": aText,
 		"EvaluateLowSampleCountPercentile": aText, "ThresholdMetricId": aText,
-		"Metrics": []shape{{"Id": aText, "Expression": aText, "Label": aText, "ReturnData": aFlag, "Period": aNumber, "AccountId": aText,
-			"MetricStat": shape{"Metric": metric, "Period": aNumber, "Stat": aText, "Unit": aText}}},
+		"Metrics": metricsShape(),
 	}) {
 		actions[name] = form
 	}

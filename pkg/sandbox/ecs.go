@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -98,12 +99,35 @@ func (s *ecsService) out(c *call) types.Service {
 	if !s.Inactive.IsZero() {
 		status, deployments, running = "INACTIVE", nil, 0
 	}
-	return types.Service{
+	out := types.Service{
 		ServiceName: &s.Name, ServiceArn: &s.ARN, ClusterArn: aws.String(c.clusterARN(s.Cluster)), Status: &status, TaskDefinition: &s.Task,
 		DesiredCount: s.Desired, RunningCount: running, PendingCount: max(0, s.Desired-running), CreatedAt: &s.Created, LaunchType: types.LaunchTypeFargate,
 		SchedulingStrategy: types.SchedulingStrategyReplica, Deployments: deployments, Events: s.events(c), PropagateTags: types.PropagateTagsNone,
 		DeploymentConfiguration: &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: s.Breaker, Rollback: s.Rollback}, MaximumPercent: &s.Most, MinimumHealthyPercent: &s.Least},
 		DeploymentController:    &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
+	}
+	if i, ok := c.thing("AWS::ECS::Service", s.ARN); ok {
+		declaredService(&out, i.props)
+	}
+	return out
+}
+
+// declaredService fills in what the stack's template says of the service. The
+// SDK's types have CloudFormation's names; what does not fit is left as it is.
+func declaredService(out *types.Service, p props) {
+	for name, to := range map[string]any{
+		"CapacityProviderStrategy": &out.CapacityProviderStrategy, "EnableECSManagedTags": &out.EnableECSManagedTags, "EnableExecuteCommand": &out.EnableExecuteCommand,
+		"HealthCheckGracePeriodSeconds": &out.HealthCheckGracePeriodSeconds, "LoadBalancers": &out.LoadBalancers, "NetworkConfiguration": &out.NetworkConfiguration,
+		"PropagateTags": &out.PropagateTags, "PlatformVersion": &out.PlatformVersion,
+	} {
+		if v, ok := p[name]; ok {
+			if body, err := json.Marshal(v); err == nil {
+				_ = json.Unmarshal(body, to)
+			}
+		}
+	}
+	if len(out.CapacityProviderStrategy) > 0 {
+		out.LaunchType = ""
 	}
 }
 

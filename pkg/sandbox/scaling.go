@@ -74,7 +74,7 @@ func trackingShape() shape {
 	return shape{
 		"TargetValue": aReal, "ScaleInCooldown": aNumber, "ScaleOutCooldown": aNumber, "DisableScaleIn": aFlag,
 		"PredefinedMetricSpecification": shape{"PredefinedMetricType": aText, "ResourceLabel": aText},
-		"CustomizedMetricSpecification": shape{"MetricName": aText, "Namespace": aText, "Dimensions": dimensionShape(), "Statistic": aText, "Unit": aText},
+		"CustomizedMetricSpecification": shape{"Metrics": metricsShape(), "MetricName": aText, "Namespace": aText, "Dimensions": dimensionShape(), "Statistic": aText, "Unit": aText},
 	}
 }
 

@@ -67,6 +67,13 @@ type wirePlatform struct {
 			Expires string `json:"expires"`
 			Reason  string `json:"reason"`
 		} `json:"approvals"`
+		Ignore []struct {
+			Stack    string `json:"stack"`
+			Resource string `json:"resource"`
+			Path     string `json:"path"`
+			Reason   string `json:"reason"`
+			Expires  string `json:"expires"`
+		} `json:"ignore"`
 	} `json:"spec"`
 }
 
@@ -240,6 +247,11 @@ func decodePlatform(raw json.RawMessage, meta Meta, set *Set) error {
 	for i, a := range s.Approvals {
 		p.Approvals = append(p.Approvals, Approval{
 			Kind: a.Kind, Target: a.Target, Expires: a.Expires, Reason: a.Reason, Source: p.At(fmt.Sprintf("spec.approvals[%d]", i)),
+		})
+	}
+	for i, g := range s.Ignore {
+		p.Ignore = append(p.Ignore, Ignore{
+			Stack: g.Stack, Resource: g.Resource, Path: g.Path, Reason: g.Reason, Expires: g.Expires, Source: p.At(fmt.Sprintf("spec.ignore[%d]", i)),
 		})
 	}
 	set.Platform = p

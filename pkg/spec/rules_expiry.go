@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"path"
 	"time"
 )
 
@@ -38,10 +39,29 @@ func (l *loader) ruleApprovals(_ *Set, p *Platform) {
 	}
 }
 
+// ruleIgnore refuses globs that are none, and the same entry twice.
+func (l *loader) ruleIgnore(_ *Set, p *Platform) {
+	first := map[string]int{}
+	for i, g := range p.Ignore {
+		at := fmt.Sprintf("spec.ignore[%d]", i)
+		for _, f := range []struct{ name, pattern string }{{"stack", g.Stack}, {"resource", g.Resource}} {
+			if _, err := path.Match(f.pattern, ""); err != nil {
+				l.issues.add(p.At(at+"."+f.name), at+"."+f.name, "ignore-glob", fmt.Sprintf("%s is no glob: a bracket is not closed", quote(f.pattern)))
+			}
+		}
+		if j, again := first[g.String()]; again {
+			l.issues.add(p.At(at), at, "ignore-twice", fmt.Sprintf("%s is ignored already, at ignore[%d]", quote(g.String()), j))
+		} else {
+			first[g.String()] = i
+		}
+		l.checkDate(p, at+".expires", g.Expires, time.DateOnly)
+	}
+}
+
 // checkDate refuses dates that have the form and do not exist. Whether a date
 // is past is not a matter of the specs alone, so it is judged where they are used.
-func (l *loader) checkDate(p *Platform, path, text, layout string) {
+func (l *loader) checkDate(p *Platform, field, text, layout string) {
 	if _, err := time.Parse(layout, text); err != nil {
-		l.issues.add(p.At(path), path, "expiry-date", fmt.Sprintf("%s does not exist in any calendar", quote(text)))
+		l.issues.add(p.At(field), field, "expiry-date", fmt.Sprintf("%s does not exist in any calendar", quote(text)))
 	}
 }

@@ -83,6 +83,7 @@ type Platform struct {
 	Frontend   Service
 	Exceptions []Exception
 	Approvals  []Approval
+	Ignore     []Ignore
 }
 
 // Domain is the public host name and its certificate; both or neither.
@@ -147,6 +148,25 @@ type Approval struct {
 	Expires string // RFC 3339 date or time
 	Reason  string
 	Source  Source
+}
+
+// Ignore hides hand edits from the drift report, for a reason and until a day.
+type Ignore struct {
+	Stack    string // glob
+	Resource string // logical id, glob
+	Path     string // property and all in it; empty: the whole resource
+	Reason   string
+	Expires  string // YYYY-MM-DD
+	Source   Source
+}
+
+// String names what is ignored: "bp-network/AlbSecurityGroup SecurityGroupIngress".
+func (i Ignore) String() string {
+	name := i.Stack + "/" + i.Resource
+	if i.Path != "" {
+		name += " " + i.Path
+	}
+	return name
 }
 
 // Fleet is one GPU fleet in one stage.

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reconcile/pkg/apply"
+	"reconcile/pkg/drift"
+	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
+	"reconcile/pkg/spec"
+)
+
+func newDrift(g *global) *cobra.Command {
+	var sel selectFlags
+	var allow consent
+	var show display
+	var detect, fix, accept, detailed, issue bool
+	var repository string
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "Show what somebody changed by hand, and put it back or accept it",
+		Long: `drift compares what AWS has with what was deployed and sorts the differences:
+changed by hand; owned by the autoscaler or the service, which is expected; and
+newly known, which the next apply sets. It says what it did not look at. It only
+reads, unless told otherwise:
+
+--detect also asks CloudFormation's own drift detection, which takes minutes.
+--fix makes a plan that puts back what was deployed, and applies it like apply.
+--accept writes the smallest edit of the specs that accepts what is live.
+--issue tells it in GitHub issues of its own, with the token in GITHUB_TOKEN.`,
+		Example:     "  reconcile drift --sandbox\n  reconcile drift --fleet staging/gpu-default --fix\n  reconcile drift --accept --stack bp-compute\n  reconcile drift -o markdown --detailed-exitcode",
+		Args:        noArgs,
+		Annotations: withOutputs("text,json,markdown"),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if fix && accept || issue && (fix || accept) {
+				return usageError(errors.New("--fix, --accept and --issue exclude each other: give one"))
+			}
+			options, err := allow.options()
+			if err != nil {
+				return err
+			}
+			d, err := g.drift(cmd.Context(), sel.selection(), detect, fix)
+			if d != nil && d.session != nil {
+				defer func() { err = errors.Join(err, d.session.close()) }()
+			}
+			if err != nil {
+				return err
+			}
+			style := g.planStyle(show, sel.flags(), given(options))
+			switch {
+			case fix:
+				return g.fixDrift(cmd.Context(), d, options, allow.yes, style)
+			case accept:
+				return g.acceptDrift(cmd.Context(), d, style)
+			}
+			if err := unlessClosed(g.printDrift(d.report, style)); err != nil {
+				return err
+			}
+			if issue {
+				if err := g.ticket(cmd.Context(), d, repository, style); err != nil {
+					return err
+				}
+			}
+			if detailed && !d.report.Clean() {
+				return exitWith(exitChanges)
+			}
+			return nil
+		},
+	}
+	sel.bind(cmd)
+	allow.bind(cmd)
+	show.bind(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&detect, "detect", false, "also ask CloudFormation's own drift detection about the stacks")
+	f.BoolVar(&fix, "fix", false, "put back what was deployed")
+	f.BoolVar(&accept, "accept", false, "edit the specs so that they say what is live")
+	f.BoolVar(&issue, "issue", false, "keep one GitHub issue for the platform and one for each fleet: written while there is drift, closed when there is none")
+	f.StringVar(&repository, "repo", "", "with --issue, the repository `OWNER/NAME`; default: that of the workflow (GITHUB_REPOSITORY)")
+	f.BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when somebody changed something by hand")
+	return cmd
+}
+
+// drifted is a drift report and what it was made of.
+type drifted struct {
+	session     *session
+	set         spec.Set
+	desired     plan.Desired
+	live        plan.Live
+	deployments []plan.Deployment
+	selection   plan.Selection
+	report      drift.Report
+}
+
+// drift reads and compares. With wait it first waits for what earlier runs
+// left at work.
+func (g *global) drift(ctx context.Context, sel plan.Selection, detect, wait bool) (*drifted, error) {
+	set, desired, err := g.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := plan.Reads(desired, sel); err != nil {
+		return nil, err
+	}
+	s, err := g.open(ctx, desired.Target)
+	if err != nil {
+		return nil, err
+	}
+	d := &drifted{session: s, set: set, desired: desired, selection: sel}
+	d.live, err = g.settled(ctx, s, desired.Target.Platform,
+		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
+		func(l plan.Live) ([]plan.LiveStack, error) {
+			if !wait {
+				return nil, nil
+			}
+			return plan.Busy(desired, l, sel)
+		})
+	if err != nil {
+		return d, err
+	}
+	p, err := plan.Compute(desired, d.live, plan.Options{Tool: version(), Select: sel})
+	if err != nil {
+		return d, err
+	}
+	if d.live.Account != desired.Target.Account {
+		return d, planExit(p, false, false)
+	}
+	if err := d.read(ctx, detect, p); err != nil {
+		return d, fmt.Errorf("read what AWS has: %w", err)
+	}
+	return d, nil
+}
+
+func (d *drifted) read(ctx context.Context, detect bool, p plan.Plan) error {
+	deployments, err := plan.Deployments(d.desired, d.live, d.selection)
+	if err != nil {
+		return err
+	}
+	d.deployments, err = d.session.cloud.WithResources(ctx, deployments)
+	if err != nil {
+		return err
+	}
+	in := drift.Input{Target: d.desired.Target, Deployments: d.deployments, Now: time.Now(), Ignore: d.set.Platform.Ignore, Parameters: handWritten(p)}
+	in.ParameterFleets = map[string]string{}
+	for _, p := range d.desired.Parameters {
+		in.ParameterFleets[p.Name] = p.Fleet
+	}
+	in.Subjects = drift.Subjects(d.deployments, d.desired.Target)
+	if in.Live, err = d.session.cloud.Drift(ctx, in.Subjects); err != nil {
+		return err
+	}
+	if detect {
+		if in.Live.Detected, err = d.session.cloud.Detect(ctx, d.deployments); err != nil {
+			return err
+		}
+	}
+	if in.Absent, err = d.absent(); err != nil {
+		return err
+	}
+	d.report = drift.Compare(in)
+	return nil
+}
+
+// handWritten are the steps that write over a parameter that exists.
+func handWritten(p plan.Plan) []plan.Step {
+	var out []plan.Step
+	for _, s := range p.Steps {
+		if s.Kind == plan.KindParameter && s.Action == plan.ActionUpdate {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// absent are the selected stacks that were not compared, with their status.
+func (d *drifted) absent() (map[string]string, error) {
+	stacks, _, err := plan.Selected(d.desired, d.selection)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name := range stacks {
+		out[name] = d.live.Stacks[name].Status
+	}
+	for _, c := range d.deployments {
+		delete(out, c.Stack.Name)
+	}
+	return out, nil
+}
+
+func (g *global) printDrift(r drift.Report, o report.Options) error {
+	switch g.output {
+	case "json":
+		return report.DriftJSON(g.out, r)
+	case "markdown":
+		return report.DriftMarkdown(g.out, r, o)
+	}
+	return report.Drift(g.out, r, o)
+}
+
+// Flapping: what this program put back so often in so long is somebody else's
+// too, and is told of instead of put back once more.
+const (
+	flapping     = 3
+	flappingOver = 24 * time.Hour
+)
+
+// fixDrift shows a plan that puts back what was deployed, asks, and applies it.
+func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options, yes bool, style report.Options) error {
+	edits, parameters, left := drift.Edits(d.report.Hand)
+	findings := notPutBack(left)
+	for _, name := range slices.Sorted(maps.Keys(edits)) {
+		reverts, err := d.session.cloud.Reverts(ctx, d.live.Stacks[name].ID, time.Now().Add(-flappingOver))
+		if err != nil {
+			return err
+		}
+		kept := edits[name][:0]
+		told := map[string]bool{}
+		for _, e := range edits[name] {
+			if reverts[e.Resource] < flapping {
+				kept = append(kept, e)
+				continue
+			}
+			if !told[e.Resource] {
+				told[e.Resource] = true
+				findings = append(findings, plan.Finding{Severity: plan.SeverityWarning, Code: "flapping", Target: name + "/" + e.Resource, Source: e.Source,
+					Message: fmt.Sprintf("%s/%s was put back %d times in 24 hours and was changed again: something else owns it too. Stop that, accept it, or ignore it with spec.ignore; it is not put back", name, e.Resource, reverts[e.Resource])})
+			}
+		}
+		// A change set reverts the whole stack, so one resource that flaps holds all of its stack.
+		if len(kept) < len(edits[name]) {
+			kept = nil
+		}
+		edits[name] = kept
+	}
+	p, err := plan.Revert(d.desired, d.live, plan.RevertOptions{Tool: version(), Select: d.selection, Edits: edits, Parameters: parameters, Findings: findings})
+	if err != nil {
+		return err
+	}
+	options.Approve = plan.Expand(options.Approve, p)
+	if err := g.run(ctx, d.session, p, options, yes, style); err != nil {
+		return err
+	}
+	if len(findings) > 0 {
+		return failWith(exitRefused, "%s not put back; see the warnings", counted(len(findings), "difference"))
+	}
+	return nil
+}
+
+func notPutBack(left []drift.Finding) []plan.Finding {
+	var out []plan.Finding
+	for _, f := range left {
+		out = append(out, plan.Finding{Severity: plan.SeverityWarning, Code: "not-revertible", Target: f.Stack + "/" + f.Resource, Source: f.Source,
+			Message: fmt.Sprintf("%s is not put back: %s", f.Name(), f.Stays)})
+	}
+	return out
+}

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -76,7 +77,8 @@ func TestDriftFails(t *testing.T) {
 	t.Parallel()
 	c := driftCloud(t, answers{"DescribeAlarms": "403 <ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>who</Message></Error></ErrorResponse>"})
 	_, err := c.Drift(t.Context(), []drift.Subject{{Type: "AWS::CloudWatch::Alarm", ID: "a"}})
-	if errorCode(err) != "InvalidClientTokenId" || !strings.Contains(err.Error(), "DescribeAlarms") {
+	var f *apply.Failure
+	if !errors.As(err, &f) || f.Code != "InvalidClientTokenId" || !strings.Contains(err.Error(), "DescribeAlarms") {
 		t.Errorf("%v", err)
 	}
 	c = driftCloud(t, answers{"DescribeAlarms": "<html>"})

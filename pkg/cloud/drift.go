@@ -2,11 +2,13 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"reconcile/pkg/apply"
 	"reconcile/pkg/drift"
 	"reconcile/pkg/plan"
 )
@@ -131,11 +133,8 @@ func (r *driftReader) readings() map[family]reading {
 
 // denied tells whether AWS refuses the read.
 func denied(err error) bool {
-	switch errorCode(err) {
-	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
-		return true
-	}
-	return false
+	var f *apply.Failure
+	return errors.As(err, &f) && f.Kind == apply.FailureDenied
 }
 
 // every gives each subject what was found under its id, or that it is absent.

@@ -21,6 +21,7 @@ func mutations() map[string]class {
 		"CreateChangeSet":             tokened,
 		"ExecuteChangeSet":            tokened,
 		"DeleteChangeSet":             natural,
+		"DetectStackDrift":            readBack, // a stack has one detection at a time
 		"DeleteStack":                 tokened,
 		"ContinueUpdateRollback":      tokened,
 		"RollbackStack":               tokened,

@@ -134,3 +134,9 @@ type Certificate struct {
 	Domain string // host name that it must cover; empty: not compared
 	Source spec.Source
 }
+
+// OwnOf names what this program keeps for a platform.
+func OwnOf(t Target) Own {
+	stack := t.Platform + "-reconcile"
+	return Own{Stack: stack, Bucket: stack + "-" + t.Account}
+}

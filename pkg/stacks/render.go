@@ -31,7 +31,7 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 		Target: plan.Target{
 			Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest,
 		},
-		Own:       plan.Own{Stack: p.reconcile(), Bucket: p.bucket("reconcile")},
+		Own:       plan.OwnOf(plan.Target{Platform: p.Name, Account: p.Account}),
 		Approvals: slices.Clone(p.Approvals),
 	}
 	if err := p.renderStacks(&d, fleets); err != nil {

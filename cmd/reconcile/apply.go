@@ -24,6 +24,7 @@ type consent struct {
 	approve      []string
 	allowDestroy bool
 	parallelism  int
+	lockTimeout  time.Duration
 }
 
 func (c *consent) bind(cmd *cobra.Command) {
@@ -32,6 +33,7 @@ func (c *consent) bind(cmd *cobra.Command) {
 	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect; TARGET may be a glob for replace, capacity and recover")
 	f.BoolVar(&c.allowDestroy, "allow-destroy", false, "consent to all the destroys that the plan lists")
 	f.IntVar(&c.parallelism, "parallelism", 8, "steps at once")
+	f.DurationVar(&c.lockTimeout, "lock-timeout", lockPatience, "how long to wait for somebody else's lock, `DURATION`; a dead run's is free after a minute of waiting")
 }
 
 // options reads the flags; the plan's own digest seeds the tokens.
@@ -102,15 +104,29 @@ A commit that does not descend from the one applied last is refused.`,
 			if err != nil {
 				return err
 			}
-			p, s, carried, err := g.proposed(cmd.Context(), args, sel, options.Approve)
+			var first proposal
+			w := work{command: "reconcile apply", consent: allow}
+			w.make = func(ctx context.Context, s *session) (proposal, *session, error) {
+				if s != nil && len(args) == 1 {
+					return first, s, nil // as it is: what moved meanwhile is refused step by step
+				}
+				p, s, carried, err := g.proposed(ctx, s, args, sel, options.Approve)
+				if err != nil {
+					return proposal{}, s, err
+				}
+				o := options
+				o.Approve = append(plan.Expand(options.Approve, p), carried...)
+				return proposal{p, o, g.planStyle(show, sel.flags(), given(o))}, s, nil
+			}
+			var s *session
+			first, s, err = w.make(cmd.Context(), nil)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
 			if err != nil {
 				return err
 			}
-			options.Approve = append(plan.Expand(options.Approve, p), carried...)
-			return g.run(cmd.Context(), s, p, options, allow.yes, g.planStyle(show, sel.flags(), given(options)))
+			return g.run(cmd.Context(), s, first, w)
 		},
 	}
 	sel.bind(cmd)
@@ -129,60 +145,10 @@ func given(o apply.Options) func(plan.Approval) bool {
 	}
 }
 
-// run shows a plan, asks, and applies it.
-func (g *global) run(ctx context.Context, s *session, p plan.Plan, options apply.Options, yes bool, style report.Options) error {
-	if g.output == "text" {
-		err := g.printPlan(p, style)
-		if yes {
-			err = unlessClosed(err) // whether the plan fitted into the pipe decides nothing
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := planExit(p, false, g.output == "text"); err != nil {
-		return err
-	}
-	if p.Empty() {
-		if g.output == "json" {
-			return report.ResultJSON(g.out, p, apply.Result{})
-		}
-		return nil
-	}
-	if !yes {
-		if err := g.ask(ctx, p, options); err != nil {
-			return err
-		}
-	}
-	if g.output == "text" {
-		fmt.Fprintln(g.err)
-	}
-	progress := report.NewProgress(g.progressTo(), report.ProgressOptions{
-		Options: g.style(g.err), Terminal: terminal(g.err), JSON: g.output == "json", Told: terminal(g.out),
-		Columns: func() int { return columns(g.err) }, Rows: func() int { return rows(g.err) }, Now: time.Now, Plan: p,
-	})
-	if err := record(ctx, p, options, s.cloud.Port(ctx)); err != nil {
-		progress.Close()
-		return err
-	}
-	result, err := apply.Run(ctx, p, s.cloud.Port(ctx), options, progress.Observe)
-	progress.Close()
-	if err != nil {
-		return err
-	}
-	if g.output == "json" {
-		err = report.ResultJSON(g.out, p, result)
-	} else {
-		err = report.Result(g.out, p, result, style)
-	}
-	if err := unlessClosed(err); err != nil {
-		return err
-	}
-	return resultExit(result)
-}
-
 func resultExit(r apply.Result) error {
 	switch {
+	case r.Locked != "":
+		return locked(errors.New(r.Locked), "reconcile apply")
 	case r.Interrupted:
 		return exitWith(exitInterrupted)
 	case r.Failed():

@@ -20,7 +20,24 @@ func TestApprovalsTravelWithTheSpecs(t *testing.T) {
 	r.edit("2020-01-31", "2126-01-31", "specs/platform.yaml")
 	r.want(0, "plan", "destroy:"+stack+" (given)").saysNot(t, "without your approval")
 	r.want(0, "apply --yes", "Apply complete")
-	r.want(0, "plan --verbose --detailed-exitcode", "No changes.", "approval destroy:"+stack+" allows nothing in this plan", "specs/platform.yaml:9")
+	r.want(0, "plan --verbose --detailed-exitcode", "No changes.", "approval destroy:"+stack+" was used by run", "does not count again", "specs/platform.yaml:9")
+}
+
+// An approval is for one time: when the fleet comes back and goes again, it has to be given again.
+func TestApprovalCountsOnce(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	const stack = "bp-gpu-fleet-production-gpu-default"
+	r.edit("  region: us-east-1\n", "  region: us-east-1\n  approvals:\n    - {kind: destroy, target: "+stack+", expires: 2126-01-31}\n", "specs/platform.yaml")
+	r.want(0, "plan --verbose", "approval destroy:"+stack+" allows nothing in this plan")
+	r.edit(`["staging", "production"]`, `["staging"]`, "specs/fleets.cue")
+	r.want(0, "apply --yes")
+	r.edit(`["staging"]`, `["staging", "production"]`, "specs/fleets.cue")
+	r.want(0, "apply --yes")
+	r.edit(`["staging", "production"]`, `["staging"]`, "specs/fleets.cue")
+	r.want(4, "apply --yes", "was used by run", "approve destroy:"+stack)
+	r.edit("expires: 2126-01-31", "expires: 2126-02-28", "specs/platform.yaml") // given again
+	r.want(0, "apply --yes")
 }
 
 // destroy is somebody's own decision: no merge carries it.

@@ -31,7 +31,7 @@ func TestEmptyAccountIsFinishedByTheSameCommand(t *testing.T) {
 	}
 	r.want(0, "plan", wants...)
 	r.want(2, "plan --detailed-exitcode")
-	r.want(4, "apply --yes", append(wants, "15 steps done", "once unblocked: reconcile apply --sandbox")...)
+	r.want(4, "apply --yes", append(wants, "16 steps done", "once unblocked: reconcile apply --sandbox")...)
 	again := r.want(4, "apply --yes", wants...)
 	again.saysNot(t, "[   0s] done")
 

@@ -98,7 +98,7 @@ func TestFailedCreationOfData(t *testing.T) {
 	r.run("plan")
 	r.breaks(stackengine.Fault{Stack: "bp-data", Type: "AWS::ElastiCache::CacheCluster", Phase: stackengine.PhaseCreate, Times: 1, Message: "Insufficient cache capacity", Delay: 900})
 	r.want(5, "apply --yes", "Insufficient cache capacity", "ROLLBACK_COMPLETE")
-	r.want(0, "sandbox show").saysNot(t, "bucket ", "/bp/rds/")
+	r.want(0, "sandbox show").saysNot(t, "bucket  bp-data", "bucket  bp-media", "/bp/rds/")
 	r.want(0, "apply --yes --approve recover:bp-data")
 	r.empty()
 }
@@ -123,7 +123,7 @@ func TestMissingCertificateBlocks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "testdata/platforms/studio-eu")
 	r.want(0, "sandbox reset --bare")
-	r.want(4, "apply --yes", "docker push", "aws acm request-certificate", "11 steps done")
+	r.want(4, "apply --yes", "docker push", "aws acm request-certificate", "12 steps done")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, _ aws.Config) {
 		pushImages(ctx, t, sdk(box, "eu-west-1"), "studio-eu")
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -41,22 +42,31 @@ platform's mark is never touched.`,
 			}
 			defer func() { err = errors.Join(err, s.close()) }()
 			o := plan.DestroyOptions{Tool: version(), Select: sel.selection(), Resources: resources}
-			live, err := g.settled(ctx, s, desired.Target.Platform,
-				func() (plan.Live, error) { return s.cloud.ReadDestroy(ctx, desired, o) },
-				func(l plan.Live) ([]plan.LiveStack, error) { return plan.DestroyBusy(desired, l, o) })
-			if err != nil {
-				return err
-			}
-			p, err := plan.Destroy(desired, live, o)
-			if err != nil {
-				return err
-			}
-			consents.Approve = plan.Expand(consents.Approve, p)
 			selected := sel.flags()
 			for _, r := range resources {
 				selected = append(selected, "--resource "+report.ShellWord(r))
 			}
-			return g.run(ctx, s, p, consents, allow.yes, g.planStyle(show, selected, given(consents)))
+			w := work{command: "reconcile destroy", consent: allow}
+			w.make = func(ctx context.Context, s *session) (proposal, *session, error) {
+				live, err := g.settled(ctx, s, desired.Target.Platform,
+					func() (plan.Live, error) { return s.cloud.ReadDestroy(ctx, desired, o) },
+					func(l plan.Live) ([]plan.LiveStack, error) { return plan.DestroyBusy(desired, l, o) })
+				if err != nil {
+					return proposal{}, s, err
+				}
+				p, err := plan.Destroy(desired, live, o)
+				if err != nil {
+					return proposal{}, s, err
+				}
+				granted := consents
+				granted.Approve = plan.Expand(consents.Approve, p)
+				return proposal{p, granted, g.planStyle(show, selected, given(granted))}, s, nil
+			}
+			first, _, err := w.make(ctx, s)
+			if err != nil {
+				return err
+			}
+			return g.run(ctx, s, first, w)
 		},
 	}
 	sel.bind(cmd)

@@ -244,7 +244,10 @@ func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options
 		return err
 	}
 	options.Approve = plan.Expand(options.Approve, p)
-	if err := g.run(ctx, d.session, p, options, yes, style); err != nil {
+	w := work{command: "reconcile drift --fix", consent: consent{yes: yes, lockTimeout: lockPatience}}
+	same := proposal{p, options, style}
+	w.make = func(_ context.Context, s *session) (proposal, *session, error) { return same, s, nil }
+	if err := g.run(ctx, d.session, same, w); err != nil {
 		return err
 	}
 	if len(findings) > 0 {

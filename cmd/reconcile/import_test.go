@@ -92,8 +92,8 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 	if diff := cmp.Diff(want, imported); diff != "" {
 		t.Errorf("imports (-want +got):\n%s", diff)
 	}
-	r.want(0, "plan", "> stack bp-data: import 9 resources", "> AWS::S3::Bucket MediaBucket (bp-media-123456789012)", "Plan: 9 to import, ")
-	r.want(0, "plan -o markdown", "9 to import")
+	r.want(0, "plan", "> stack bp-data: import 9 resources", "> AWS::S3::Bucket MediaBucket (bp-media-123456789012)", "Plan: 10 to import, ")
+	r.want(0, "plan -o markdown", "10 to import")
 	r.want(0, "apply --yes", "imported 9 resources")
 	r.empty()
 	after := r.keepsakes()

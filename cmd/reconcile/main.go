@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"reconcile/pkg/cloud"
 	"reconcile/pkg/spec"
 )
 
@@ -27,6 +28,7 @@ const (
 	exitInvalid     = 3   // invalid specs
 	exitRefused     = 4   // refused by a guard or policy, or left blocked
 	exitApplyFailed = 5   // an apply failed; what was rolled back is said
+	exitLocked      = 6   // somebody else has the lock, or it was lost
 	exitFault       = 70  // a fault of ours
 	exitInterrupted = 130 // interrupted
 )
@@ -105,6 +107,11 @@ func exitCode(w io.Writer, err error) int {
 		return exitOK
 	}
 	code := exitError
+	var fault *cloud.Fault
+	if errors.As(err, &fault) {
+		fmt.Fprintf(w, "reconcile: %v; please report it with the lines below\n%s", fault, fault.Stack)
+		return exitFault
+	}
 	var c *coded
 	var aside *steppedAside
 	if errors.As(err, &aside) {

@@ -93,25 +93,32 @@ call of any kind: no change set, no upload.`,
 	return cmd
 }
 
-// plan is the way from specs to a plan that plan and apply share. The session
-// stays open and belongs to the caller, also on error when it is not nil. With
+// plan is planIn with a session that it opens.
+func (g *global) plan(ctx context.Context, wanted selectFlags, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
+	return g.planIn(ctx, nil, wanted, approve, wait)
+}
+
+// planIn is the way from specs to a plan that plan and apply share. The session
+// stays open and belongs to the caller, also on error when it is not nil; nil
+// opens one. With
 // wait it first waits for what earlier runs left at work. Beside the given
 // consents count those that the specs carry, which come back.
-func (g *global) plan(ctx context.Context, wanted selectFlags, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
+func (g *global) planIn(ctx context.Context, s *session, wanted selectFlags, approve []plan.Approval, wait bool) (plan.Plan, *session, []plan.Approval, error) {
 	set, desired, err := g.load(ctx)
 	if err != nil {
-		return plan.Plan{}, nil, nil, err
+		return plan.Plan{}, s, nil, err
 	}
 	sel := wanted.selection()
 	if sel.Since, err = g.since(ctx, wanted.since, desired); err != nil {
-		return plan.Plan{}, nil, nil, err
+		return plan.Plan{}, s, nil, err
 	}
 	if _, err := plan.Reads(desired, sel); err != nil {
-		return plan.Plan{}, nil, nil, err
+		return plan.Plan{}, s, nil, err
 	}
-	s, err := g.open(ctx, desired.Target)
-	if err != nil {
-		return plan.Plan{}, nil, nil, err
+	if s == nil {
+		if s, err = g.open(ctx, desired.Target); err != nil {
+			return plan.Plan{}, nil, nil, err
+		}
 	}
 	live, err := g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
@@ -131,6 +138,8 @@ func (g *global) plan(ctx context.Context, wanted selectFlags, approve []plan.Ap
 	s.approvals = desired.Approvals
 	desired, carried := plan.Consents(desired, time.Now())
 	desired.Notes = append(desired.Notes, notes...)
+	desired, carried = g.spent(ctx, s, desired, carried)
+	s.carried = desired.Approvals
 	desired.Notes = append(desired.Notes, plan.ExpiredExceptions(set.Platform, time.Now())...)
 	if set.Platform.Requires != "" && g.release == "" {
 		desired.Notes = append(desired.Notes, plan.Finding{Severity: plan.SeverityWarning, Code: "requires-unchecked", Target: set.Platform.Name,

@@ -75,7 +75,7 @@ what should be, AWS holds what is.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(
 		newInit(g), newValidate(g), newRender(g), newSchema(g),
-		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newDrift(g), newComment(g),
+		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newDrift(g), newHistory(g), newUnlock(g), newComment(g),
 		newSandbox(g), newVersion(g),
 	)
 	root.InitDefaultCompletionCmd()

@@ -49,7 +49,7 @@ func (g *global) seal(file string, p plan.Plan, approvals []spec.Approval) error
 }
 
 // proposed is the plan that an apply is about: the one in a file, or a new one.
-func (g *global) proposed(ctx context.Context, args []string, sel selectFlags, approve []plan.Approval) (plan.Plan, *session, []plan.Approval, error) {
+func (g *global) proposed(ctx context.Context, s *session, args []string, sel selectFlags, approve []plan.Approval) (plan.Plan, *session, []plan.Approval, error) {
 	if len(args) == 1 {
 		return g.sealed(ctx, args[0])
 	}
@@ -58,7 +58,7 @@ func (g *global) proposed(ctx context.Context, args []string, sel selectFlags, a
 			return plan.Plan{}, nil, nil, fmt.Errorf("--approved-effects wants 64 hex digits or the file of a plan: %w", err)
 		}
 	}
-	p, s, carried, err := g.plan(ctx, sel, approve, true)
+	p, s, carried, err := g.planIn(ctx, s, sel, approve, true)
 	var aside *steppedAside
 	if errors.As(err, &aside) && g.output == "json" {
 		err = errors.Join(err, report.ResultJSON(g.out, plan.Plan{}, apply.Result{}))

@@ -18,6 +18,8 @@ type session struct {
 	sandbox *sandbox.Sandbox // nil on AWS
 	// approvals are those of the specs that were planned, for a plan in a file.
 	approvals []spec.Approval
+	own       plan.Own        // what this program has for itself there
+	carried   []spec.Approval // consents of the specs that count
 }
 
 // open connects to AWS, or opens the sandbox; close ends it.
@@ -26,7 +28,7 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 		return nil, failWith(exitRefused, "--region %s: the Platform's region is %s; a platform has one region, change it in the spec", g.region, target.Region)
 	}
 	options := cloud.Options{Region: target.Region, Profile: g.profile, AppID: "reconcile/" + version()}
-	s := &session{g: g}
+	s := &session{g: g, own: plan.OwnOf(target)}
 	if g.sandbox != "" {
 		box, err := sandbox.Open(sandbox.Options{Path: g.sandbox, Account: target.Account, Region: target.Region})
 		if err != nil {

@@ -25,7 +25,7 @@ func TestFailedCreation(t *testing.T) {
 	r := newRig(t, "")
 	r.run("plan")
 	r.breaks(stackengine.Fault{Stack: "bp-compute", Type: "AWS::ElasticLoadBalancingV2::LoadBalancer", Phase: stackengine.PhaseCreate, Times: 1, Message: quota, Code: "ServiceLimitExceeded"})
-	s := r.want(5, "apply --yes", quota, "LoadBalancer", "15 steps done", "1 failed", "3 skipped", "ROLLBACK_COMPLETE")
+	s := r.want(5, "apply --yes", quota, "LoadBalancer", "16 steps done", "1 failed", "3 skipped", "ROLLBACK_COMPLETE")
 	s.saysNot(t, "Resource creation cancelled", "goroutine")
 
 	want := []string{

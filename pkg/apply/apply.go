@@ -100,6 +100,9 @@ type StepResult struct {
 type Result struct {
 	Steps       []StepResult `json:"steps"`
 	Interrupted bool         `json:"interrupted,omitempty"`
+	// Locked says why the run ended early: the lock is not ours. Nothing was
+	// changed from there on.
+	Locked string `json:"locked,omitempty"`
 }
 
 // Failed tells whether a step failed.

@@ -57,6 +57,37 @@ func (s *stackStep) whose(f *Failure, r Response) {
 	}
 }
 
+// createPlain creates the stack without a change set. Of two who do so at the
+// same time one is refused, or given the other's stack; either looks on until
+// it is there.
+func (s *stackStep) createPlain() {
+	s.asked++
+	s.token = s.task.token("create", s.live)
+	s.operate("the deployment of stack "+s.body.Name, Request{Op: OpCreateStack, Stack: s.body.Name, Token: s.token, Create: &ChangeSetInput{
+		StackName: s.body.Name, New: true, Template: s.template, Tags: s.body.Tags, Parameters: s.parameters, Capabilities: s.body.Capabilities,
+	}}, s.created)
+}
+
+func (s *stackStep) created(r Response) {
+	doing := "create stack " + s.body.Name
+	switch f := r.Err; {
+	case f == nil && (r.Stack == nil || r.Stack.ID == ""):
+		s.fail(doing + ": AWS's answer names no stack")
+	case f == nil:
+		s.set = &ChangeSet{StackID: r.Stack.ID}
+		s.watch()
+	case f.Kind == FailureConflict && s.lookAgain():
+		s.running = ""
+		s.note("somebody else creates stack %s at this moment", s.body.Name)
+		s.look()
+	case f.Kind == FailureOther && f.Code == "" && s.asked < maxAsked:
+		s.createPlain() // the token makes it the same request
+	default:
+		s.running = ""
+		s.unanswered(doing, f)
+	}
+}
+
 func (s *stackStep) watch() {
 	s.running = "the deployment of stack " + s.body.Name
 	s.send(Request{Op: OpWatchStack, Stack: s.set.StackID, Token: s.token}, s.watched)

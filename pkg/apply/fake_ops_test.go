@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"reconcile/pkg/cfn"
+	"reconcile/pkg/plan"
 )
 
 func (f *fake) carryOut(r Request, a *Response) {
@@ -41,6 +42,21 @@ func (f *fake) carryOut(r Request, a *Response) {
 			f.imports(r, a)
 		}
 		a.ChangeSet.Empty = s.Template != nil && same(*s.Template, r.Create.Template)
+	case OpCreateStack:
+		f.read(r, r.Stack)
+		if s != nil && s.token == r.Token {
+			a.Stack = &plan.LiveStack{ID: s.ID}
+			return
+		}
+		if s != nil {
+			a.Err = &Failure{Code: "AlreadyExistsException", Message: "Stack [" + s.Name + "] already exists", Kind: FailureConflict}
+			return
+		}
+		s = f.add(r.Stack, "REVIEW_IN_PROGRESS")
+		in := *r.Create
+		s.Description = in.Template.Description
+		f.begin(s, r.Token, "CREATE_IN_PROGRESS", func() { f.install(s, in.Template); s.Status = "CREATE_COMPLETE" })
+		a.Stack = &plan.LiveStack{ID: s.ID}
 	case OpExecuteChangeSet:
 		f.changed(r, s.Name)
 		in, ok := s.sets[r.ChangeSet]

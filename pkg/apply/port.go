@@ -36,6 +36,9 @@ const (
 	// request names. A change set with the same
 	// name and token is ours from an answer that was lost: describe it and go on.
 	OpCreateChangeSet Op = "create-change-set"
+	// OpCreateStack creates the stack of Create, which does not exist, without a change set, with Token: Response.Stack,
+	// of which only ID must be set; done when accepted. FailureConflict when there is a stack of the name.
+	OpCreateStack Op = "create-stack"
 	// OpExecuteChangeSet starts ChangeSet (an ARN) of Stack; Done when accepted.
 	OpExecuteChangeSet Op = "execute-change-set"
 	// OpDeleteChangeSet deletes ChangeSet; ok if gone.
@@ -71,6 +74,15 @@ const (
 	// OpReadGroup reads the Auto Scaling group Name: Response.Group, nil when absent.
 	OpReadGroup Op = "read-group"
 )
+
+// Mutates tells whether a request of this kind changes something at AWS.
+func (o Op) Mutates() bool {
+	switch o {
+	case OpReadStack, OpWatchStack, OpReadParameter, OpReadSecret, OpReadLogGroup, OpReadGroup:
+		return false
+	}
+	return true
+}
 
 // Request is one message to AWS's side. Only the fields that the Op names are set.
 type Request struct {
@@ -188,6 +200,8 @@ const (
 	FailureConflict FailureKind = "conflict" // exists already, or changed under us
 	FailureDenied   FailureKind = "denied"   // access denied
 	FailureCanceled FailureKind = "canceled" // our context ended
+	// FailureLocked: the request was not sent, because the lock is not ours. It ends the run.
+	FailureLocked FailureKind = "locked"
 )
 
 func (f *Failure) Error() string {

@@ -42,7 +42,7 @@ func Run(ctx context.Context, p plan.Plan, port Port, o Options, observe func(Ev
 		default:
 			return e.interrupt(), fmt.Errorf("the port to AWS: %w", err)
 		}
-		if e.canceled {
+		if e.canceled || e.locked != "" {
 			return e.interrupt(), nil
 		}
 	}
@@ -62,7 +62,8 @@ type engine struct {
 	held     map[string]bool     // targets of flying tasks
 	waiting  map[RequestID]*task // requests without their last response
 	last     RequestID
-	canceled bool // the port gave up a request because its context ended
+	canceled bool   // the port gave up a request because its context ended
+	locked   string // the port sent no request more because the lock is not ours
 
 	// left is the fingerprint of each stack as a step of this run left it. It
 	// takes the place of Base for the steps that come after: theirs is stale by
@@ -166,6 +167,11 @@ func (e *engine) take(r Response) {
 		e.canceled = true
 		return
 	}
+	if r.Err != nil && r.Err.Kind == FailureLocked {
+		t.running = "" // it was not sent
+		e.locked = r.Err.Message
+		return
+	}
 	next := t.next
 	t.next = nil
 	next(r)
@@ -192,7 +198,7 @@ func (e *engine) interrupt() Result {
 		t.result = t.filled(StepResult{Outcome: OutcomeInterrupted, Message: message, Command: command})
 	}
 	r := e.result()
-	r.Interrupted = true
+	r.Interrupted, r.Locked = e.locked == "", e.locked
 	return r
 }
 

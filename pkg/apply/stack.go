@@ -150,6 +150,10 @@ func (s *stackStep) compare() {
 			return
 		}
 	}
+	if s.body.Plain && gone(s.live) {
+		s.createPlain()
+		return
+	}
 	s.createChangeSet()
 }
 

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -15,9 +16,6 @@ import (
 	"reconcile/pkg/cfn"
 )
 
-// maxTemplateBytes is CloudFormation's limit for a template in the request.
-const maxTemplateBytes = 51_200
-
 // Polls of a change set: it settles in a second or two, big ones in a minute.
 const (
 	changeSetFirst = 300 * time.Millisecond
@@ -25,17 +23,40 @@ const (
 	maxNameWaits   = 12 // for the name of a change set that is being deleted: about 40 seconds
 )
 
-// createChangeSet creates a change set and waits until it is settled.
-func (c *Cloud) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, token string) (*apply.ChangeSet, error) {
+func canonicalBody(in *apply.ChangeSetInput) ([]byte, error) {
 	body, err := cfn.Canonical(in.Template)
 	if err != nil {
 		return nil, fmt.Errorf("template of stack %s: %w", in.StackName, err)
 	}
-	if len(body) > maxTemplateBytes {
-		return nil, &apply.Failure{Message: fmt.Sprintf("the template of stack %s has %d bytes; CloudFormation takes %d in a request",
-			in.StackName, len(body), maxTemplateBytes)}
+	return body, nil
+}
+
+// createChangeSet creates a change set and waits until it is settled.
+func (p *Port) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, token string) (*apply.ChangeSet, error) {
+	body, err := canonicalBody(in)
+	if err != nil {
+		return nil, err
 	}
-	request := changeSetRequest(in, body, token)
+	request := changeSetRequest(in, token)
+	digest := ""
+	if request.TemplateBody, request.TemplateURL, digest, err = p.place(ctx, in.StackName, body); err != nil {
+		return nil, err
+	}
+	set, err := p.cloud.sentChangeSet(ctx, in, request)
+	if err != nil || digest == "" || set.Empty || set.Failed != "" {
+		return set, err
+	}
+	if err := p.cloud.sameTemplate(ctx, set.ARN, set.StackID, digest); err != nil {
+		if tidy := p.cloud.deleteChangeSet(ctx, set.ARN); tidy != nil {
+			return nil, errors.Join(err, tidy)
+		}
+		return nil, err
+	}
+	return set, nil
+}
+
+// sentChangeSet sends the request until there is a settled change set of ours.
+func (c *Cloud) sentChangeSet(ctx context.Context, in *apply.ChangeSetInput, request *cloudformation.CreateChangeSetInput) (*apply.ChangeSet, error) {
 	for wait := (backoff{first: changeSetFirst, max: changeSetMax}); ; {
 		out, err := c.cfn.CreateChangeSet(ctx, request)
 		switch {
@@ -62,12 +83,11 @@ func (c *Cloud) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, t
 	}
 }
 
-func changeSetRequest(in *apply.ChangeSetInput, body []byte, token string) *cloudformation.CreateChangeSetInput {
+func changeSetRequest(in *apply.ChangeSetInput, token string) *cloudformation.CreateChangeSetInput {
 	r := &cloudformation.CreateChangeSetInput{
 		ChangeSetName: aws.String(in.Name),
 		StackName:     aws.String(in.StackName),
 		ChangeSetType: types.ChangeSetTypeUpdate,
-		TemplateBody:  aws.String(string(body)),
 	}
 	if token != "" {
 		r.ClientToken = aws.String(token)

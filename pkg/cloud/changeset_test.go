@@ -60,7 +60,7 @@ func TestChangeSetRequest(t *testing.T) {
 		})
 		in := input()
 		in.New = true
-		got, err := c.createChangeSet(t.Context(), in, "tok")
+		got, err := c.Port(t.Context()).createChangeSet(t.Context(), in, "tok")
 		if diff := cmp.Diff(&apply.ChangeSet{ARN: setARN, StackID: stackARN, Changes: []apply.Announced{}}, got); err != nil || diff != "" {
 			t.Errorf("%v (-want +got)\n%s", err, diff)
 		}
@@ -164,7 +164,7 @@ func TestChangeSetSettles(t *testing.T) {
 					"CreateChangeSet": tt.create, "DescribeChangeSet": tt.describe,
 					"DescribeEvents": always(query("DescribeEvents", tt.events)),
 				})
-				got, err := c.createChangeSet(t.Context(), input(), "tok")
+				got, err := c.Port(t.Context()).createChangeSet(t.Context(), input(), "tok")
 				if diff := cmp.Diff(&tt.want, got); err != nil || diff != "" {
 					t.Errorf("%v (-want +got)\n%s", err, diff)
 				}
@@ -202,7 +202,7 @@ func TestChangeSetRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, _ := open(t, map[string]func(ask) answer{"CreateChangeSet": tt.create, "DescribeChangeSet": tt.describe})
-				_, err := c.createChangeSet(t.Context(), input(), "tok")
+				_, err := c.Port(t.Context()).createChangeSet(t.Context(), input(), "tok")
 				if f := c.failure("x", err); f.Kind != tt.kind {
 					t.Errorf("kind %q, want %q: %v", f.Kind, tt.kind, err)
 				}
@@ -215,7 +215,7 @@ func TestTemplateTooLargeIsNotSent(t *testing.T) {
 	c, w := open(t, nil)
 	in := input()
 	in.Template.Description = strings.Repeat("x", 60_000)
-	_, err := c.createChangeSet(t.Context(), in, "tok")
+	_, err := c.Port(t.Context()).createChangeSet(t.Context(), in, "tok")
 	if err == nil || !strings.Contains(err.Error(), "bp-network has 60") || len(w.calls) != 0 {
 		t.Errorf("err %v, calls %v", err, w.calls)
 	}

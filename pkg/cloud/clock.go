@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"reconcile/pkg/lock"
 )
 
 // Clock tells time and sleeps. Sleep returns early with the context's error.
@@ -50,4 +52,16 @@ func (b *backoff) next() time.Duration {
 	}
 	b.n++
 	return d/2 + rand.N(d/2+1)
+}
+
+// monotonic is the clock of a lock: it counts from when it was made.
+type monotonic struct{ begun time.Time }
+
+// Monotonic is a clock that only counts, whatever happens to the wall clock.
+func Monotonic() lock.Clock { return monotonic{time.Now()} }
+
+func (m monotonic) Now() time.Duration { return time.Since(m.begun) }
+
+func (monotonic) Sleep(ctx context.Context, d time.Duration) error {
+	return systemClock{}.Sleep(ctx, d)
 }

@@ -18,6 +18,7 @@ const (
 // sources and fails on one that is missing here.
 func mutations() map[string]class {
 	return map[string]class{
+		"CreateStack":                 tokened,
 		"CreateChangeSet":             tokened,
 		"ExecuteChangeSet":            tokened,
 		"DeleteChangeSet":             natural,
@@ -33,6 +34,10 @@ func mutations() map[string]class {
 		"PutRetentionPolicy":          natural,
 		"DeleteRetentionPolicy":       natural,
 		"DeleteLogGroup":              natural,
+		// A second attempt of a conditional call that was carried out is refused
+		// by its own condition; who asked reads and finds its own content.
+		"PutObject":    natural,
+		"DeleteObject": natural,
 	}
 }
 

@@ -2,9 +2,12 @@ package cloud
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"reconcile/pkg/apply"
+	"reconcile/pkg/plan"
 )
 
 // maxWorkers bounds the requests of a port that are being carried out. The
@@ -19,6 +22,12 @@ type Port struct {
 	ctx   context.Context //nolint:containedctx // a port lives as long as one run
 	stop  context.CancelFunc
 
+	// Bucket takes templates that are too big for a request; nil: they are refused.
+	Bucket *Bucket
+	// Guard, if set, is asked before each request that changes something; its
+	// error keeps the request from being sent.
+	Guard func(context.Context, apply.Request) error
+
 	workers sync.WaitGroup
 	poller  poller
 
@@ -26,6 +35,7 @@ type Port struct {
 	waiting []apply.Request
 	active  int
 	ready   []apply.Response
+	fault   *Fault
 	signal  chan struct{} // holds one token while ready is not empty
 }
 
@@ -60,10 +70,15 @@ func (p *Port) Submit(r apply.Request) {
 	}
 }
 
-// Next returns the next response, or the context's error once it ends.
+// Next returns the next response, or the context's error once it ends; a
+// *Fault when a request ended in a panic.
 func (p *Port) Next(ctx context.Context) (apply.Response, error) {
 	for {
 		p.mu.Lock()
+		if p.fault != nil {
+			defer p.mu.Unlock()
+			return apply.Response{}, p.fault
+		}
 		if len(p.ready) > 0 {
 			r := p.ready[0]
 			p.ready = p.ready[1:]
@@ -91,7 +106,7 @@ func (p *Port) work() {
 		r := p.waiting[0]
 		p.waiting = p.waiting[1:]
 		p.mu.Unlock()
-		p.respond(p.cloud.carryOut(p.ctx, r))
+		p.respond(p.carryOut(r))
 	}
 }
 
@@ -105,11 +120,36 @@ func (p *Port) respond(r apply.Response) {
 	}
 }
 
-// carryOut does what a request asks for, start to end.
-func (c *Cloud) carryOut(ctx context.Context, r apply.Request) apply.Response {
-	out := apply.Response{ID: r.ID, Step: r.Step, Op: r.Op, Done: true}
-	if err := c.do(ctx, r, &out); err != nil {
-		out.Err = c.failure(subject(r), err)
+// Fault is a fault of ours in the middle of a request.
+type Fault struct {
+	Value any
+	Stack []byte
+}
+
+func (f *Fault) Error() string { return fmt.Sprintf("a fault of ours: %T", f.Value) }
+
+// carryOut does what a request asks for, start to end. A panic here must not
+// end the process, which holds a lock: Next gives it to the one who waits.
+func (p *Port) carryOut(r apply.Request) (out apply.Response) {
+	out = apply.Response{ID: r.ID, Step: r.Step, Op: r.Op, Done: true}
+	defer func() {
+		if v := recover(); v != nil {
+			p.mu.Lock()
+			p.fault = &Fault{Value: v, Stack: debug.Stack()}
+			p.mu.Unlock()
+		}
+	}()
+	if r.Op.Mutates() && p.Guard != nil {
+		if err := p.Guard(p.ctx, r); err != nil {
+			out.Err = &apply.Failure{Kind: apply.FailureLocked, Message: err.Error()}
+			if p.ctx.Err() != nil || isCanceled(err) {
+				out.Err.Kind = apply.FailureCanceled
+			}
+			return out
+		}
+	}
+	if err := p.do(p.ctx, r, &out); err != nil {
+		out.Err = p.cloud.failure(subject(r), err)
 	}
 	return out
 }
@@ -133,7 +173,8 @@ func subject(r apply.Request) string {
 	return string(r.Op) + " " + r.Name
 }
 
-func (c *Cloud) do(ctx context.Context, r apply.Request, out *apply.Response) (err error) {
+func (p *Port) do(ctx context.Context, r apply.Request, out *apply.Response) (err error) {
+	c := p.cloud
 	if err := ctx.Err(); err != nil {
 		return context.Canceled
 	}
@@ -141,7 +182,12 @@ func (c *Cloud) do(ctx context.Context, r apply.Request, out *apply.Response) (e
 	case apply.OpReadStack:
 		return c.readStack(ctx, r, out)
 	case apply.OpCreateChangeSet:
-		out.ChangeSet, err = c.createChangeSet(ctx, r.Create, r.Token)
+		out.ChangeSet, err = p.createChangeSet(ctx, r.Create, r.Token)
+	case apply.OpCreateStack:
+		var id string
+		if id, err = p.createStack(ctx, r.Create, r.Token); err == nil {
+			out.Stack = &plan.LiveStack{Name: r.Create.StackName, ID: id}
+		}
 	case apply.OpExecuteChangeSet:
 		err = c.executeChangeSet(ctx, r.ChangeSet, r.Stack, r.Token)
 	case apply.OpDeleteChangeSet:

@@ -97,10 +97,9 @@ func isThrottle(err error) bool {
 		"RequestThrottled", "TooManyRequestsException", "RequestLimitExceeded",
 		"BandwidthLimitExceeded", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
 		"ProvisionedThroughputExceededException",
-		"TooManyUpdates",             // SSM: parallel writes of one parameter
-		"ConditionalRequestConflict", // S3: two conditional writes at once
-		"OperationAbortedException",  // Logs: two changes of one log group at once
-		"ResourceContention":         // Auto Scaling: another update is pending
+		"TooManyUpdates",            // SSM: parallel writes of one parameter
+		"OperationAbortedException", // Logs: two changes of one log group at once
+		"ResourceContention":        // Auto Scaling: another update is pending
 		return true
 	}
 	return false

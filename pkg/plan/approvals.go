@@ -68,3 +68,23 @@ func (c *computation) idleApprovals() {
 		}
 	}
 }
+
+// Spent takes away the approvals of the specs that were used already, each
+// with a note in its place: an approval is for one time. by says by what one
+// was used, or "".
+func Spent(d Desired, consents []Approval, by func(spec.Approval) string) (Desired, []Approval) {
+	var kept []Approval
+	live := []spec.Approval{}
+	d.Notes = slices.Clone(d.Notes)
+	for i, a := range d.Approvals {
+		used := by(a)
+		if used == "" {
+			kept, live = append(kept, consents[i]), append(live, a)
+			continue
+		}
+		d.Notes = append(d.Notes, Finding{Severity: SeverityNote, Code: "approval-used", Target: a.Target, Source: a.Source,
+			Message: fmt.Sprintf("the approval %s was used by %s and does not count again: remove it", consents[i], used)})
+	}
+	d.Approvals = live
+	return d, kept
+}

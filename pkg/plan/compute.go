@@ -195,7 +195,7 @@ func (c *computation) add(n *node, s Step, also ...StepID) {
 	}
 	if n != nil {
 		for _, dep := range n.deps {
-			for _, id := range c.reach[dep] {
+			for _, id := range c.before(n, dep) {
 				needs[id] = true
 			}
 		}
@@ -240,11 +240,42 @@ func (c *computation) settle(id StepID) {
 	}
 	set := map[StepID]bool{}
 	for _, dep := range c.g.nodes[id].deps {
-		for _, step := range c.reach[dep] {
+		for _, step := range c.before(c.g.nodes[id], dep) {
 			set[step] = true
 		}
 	}
 	c.reach[id] = sortedIDs(set)
+}
+
+// before are the steps of dep that n waits for. Everything waits for the
+// creation of this program's own stack, since there is no lock before it; for
+// a later change of it only what names it.
+func (c *computation) before(n *node, dep StepID) []StepID {
+	if dep == ID(KindStack, c.d.Own.Stack) && !c.creates(dep) && !c.names(n, c.d.Own.Stack) {
+		return nil
+	}
+	return c.reach[dep]
+}
+
+// creates tells whether the plan makes the stack of this node, or brings it
+// back from a creation that failed.
+func (c *computation) creates(id StepID) bool {
+	for _, own := range c.reach[id] {
+		if s := c.steps[own]; s != nil && (s.Action == ActionCreate || s.Action == ActionRecover) {
+			return true
+		}
+	}
+	return false
+}
+
+// names tells whether the specs themselves say that n needs the stack.
+func (c *computation) names(n *node, stack string) bool {
+	for _, r := range n.refs {
+		if r.Stack == stack {
+			return true
+		}
+	}
+	return n.kind == KindStack && contains(c.d.Stacks[n.index].DependsOn, stack)
 }
 
 // ownSteps are the IDs under which a node's last step can be found.

@@ -57,6 +57,10 @@ func (c *computation) deletions(all map[string]*doomed) error {
 				needs[StepID(used)] = append(needs[StepID(used)], StepID(name))
 			}
 		}
+		// This program's own stack has the lock that all the others need.
+		if own := c.d.Own.Stack; all[own] != nil && name != own && !contains(all[name].needs, own) {
+			needs[StepID(own)] = append(needs[StepID(own)], StepID(name))
+		}
 	}
 	order, cycle := topological(needs)
 	if cycle != nil {

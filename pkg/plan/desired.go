@@ -29,6 +29,14 @@ type Desired struct {
 	Certificate *Certificate
 	Approvals   []spec.Approval
 	Notes       []Finding // what the renderer wants said in every plan
+	Own         Own
+}
+
+// Own is what this program keeps for itself in the account: the stack that is
+// created before everything else and deleted after it, and the bucket in it.
+type Own struct {
+	Stack  string `json:"stack,omitempty"`
+	Bucket string `json:"bucket,omitempty"`
 }
 
 // Stack is one CloudFormation stack. Its template may hold open references.
@@ -125,4 +133,10 @@ type Certificate struct {
 	Stack  string
 	Domain string // host name that it must cover; empty: not compared
 	Source spec.Source
+}
+
+// OwnOf names what this program keeps for a platform.
+func OwnOf(t Target) Own {
+	stack := t.Platform + "-reconcile"
+	return Own{Stack: stack, Bucket: stack + "-" + t.Account}
 }

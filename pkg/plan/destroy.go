@@ -257,6 +257,9 @@ func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, f
 			step.Approvals = []Approval{{Kind: ApproveDestroy, Target: name, Why: fmt.Sprintf("the secret value of parameter %s is lost", name)}}
 		}
 		c.add(nil, step, after...)
+		if last := c.steps[ID(KindStack, c.d.Own.Stack)]; last != nil && c.d.Own.Stack != "" {
+			last.Needs = append(last.Needs, step.ID) // it has the lock; finish sorts
+		}
 	}
 }
 
@@ -275,7 +278,7 @@ func (c *computation) readers(name string, sel Selection, all map[string]*doomed
 	}
 	var after []StepID
 	for id, s := range c.steps {
-		if s.Kind == KindStack && s.Action == ActionDelete && (owner == "" || s.Target == owner) {
+		if s.Kind == KindStack && s.Action == ActionDelete && (owner == "" || s.Target == owner) && s.Target != c.d.Own.Stack {
 			after = append(after, id)
 		}
 	}

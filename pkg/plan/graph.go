@@ -137,6 +137,9 @@ func (g *graph) dependencies(d *Desired, n *node) []StepID {
 			set[ID(KindStack, stack)] = true
 		}
 	}
+	if d.Own.Stack != "" {
+		set[ID(KindStack, d.Own.Stack)] = true
+	}
 	delete(set, n.id)
 	return sortedIDs(set)
 }

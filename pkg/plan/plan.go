@@ -124,6 +124,9 @@ type StackBody struct {
 	// Revert puts back, by a drift-aware change set, what Template deployed before;
 	// the template itself is the deployed one and is not sent.
 	Revert bool `json:"revert,omitempty"`
+	// Plain is a creation without a change set: one call, which one of two
+	// racers loses. It is for the stack without which there is no lock.
+	Plain bool `json:"plain,omitempty"`
 	// Imports are the existing things that an import step takes into the stack,
 	// each by its logical id; its template has them and changes nothing else.
 	Imports []Import `json:"imports,omitempty"`

@@ -278,7 +278,7 @@ func (c *computation) addStack(st *stackState, r *resolver, a Action, changes []
 	}
 	body := &StackBody{
 		Name: s.Name, Owner: c.d.Target.Platform, Template: c.withMetadata(st), Tags: nonEmpty(s.Tags),
-		Parameters: s.Parameters, Capabilities: s.Capabilities,
+		Parameters: s.Parameters, Capabilities: s.Capabilities, Plain: a == ActionCreate && s.Name == c.d.Own.Stack,
 	}
 	if st.live != nil {
 		body.ID = st.live.ID

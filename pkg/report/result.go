@@ -276,6 +276,8 @@ func resultTotals(p plan.Plan, r apply.Result) string {
 	}
 	how := "complete"
 	switch {
+	case r.Locked != "":
+		how = "ended without the lock"
 	case r.Interrupted:
 		how = "interrupted"
 	case n[apply.OutcomeFailed] > 0:

@@ -26,8 +26,11 @@ const (
 	maxLogicalID   = 255
 	maxDescription = 1024
 	// maxBody leaves room for what a seal and the resolved references add to a
-	// body of 51,200 bytes, the most that goes without a bucket.
-	maxBody = 48_000
+	// body of 1 MB, the most that CloudFormation reads from a bucket; maxInline
+	// does for the 51,200 bytes of a request, which has to do for the stack that
+	// makes the bucket.
+	maxBody   = 1_000_000
+	maxInline = 48_000
 	// sealOutputs are the outputs that a deployed template gets on top.
 	sealOutputs = 2
 )
@@ -64,7 +67,7 @@ func Check(d plan.Desired) []Problem {
 	}
 	found := make([][]Problem, len(d.Stacks))
 	each(len(d.Stacks), func(i int) {
-		c := checker{stack: d.Stacks[i], owner: d.Target.Platform, revision: d.Target.Revision, outputs: outputs}
+		c := checker{stack: d.Stacks[i], owner: d.Target.Platform, own: d.Own.Stack, revision: d.Target.Revision, outputs: outputs}
 		c.check()
 		found[i] = c.problems
 	})
@@ -95,6 +98,7 @@ func each(n int, do func(int)) {
 type checker struct {
 	stack    plan.Stack
 	owner    string
+	own      string // the stack of this program's own bucket
 	revision string
 	outputs  map[string]map[string]cfn.Output // of every stack
 	problems []Problem
@@ -145,7 +149,9 @@ func (c *checker) limits() {
 	if size, err := cfn.Size(sealed); err != nil {
 		c.add("", "", "%v", err)
 	} else if size > maxBody {
-		c.add("", "", "the template has %d bytes, more than the %d that are sent without a bucket", size, maxBody)
+		c.add("", "", "the template has %d bytes, more than the %d that CloudFormation takes", size, maxBody)
+	} else if s.Name == c.own && size > maxInline {
+		c.add("", "", "the template has %d bytes, more than the %d that are sent without a bucket", size, maxInline)
 	}
 	for _, id := range t.LogicalIDs() {
 		if !logicalID.MatchString(id) || len(id) > maxLogicalID {

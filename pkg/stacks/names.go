@@ -32,6 +32,7 @@ func (p *platform) data() string      { return p.Name + "-data" }
 func (p *platform) compute() string   { return p.Name + "-compute" }
 func (p *platform) gpuShared() string { return p.Name + "-gpu-shared" }
 func (p *platform) cicd() string      { return p.Name + "-cicd" }
+func (p *platform) reconcile() string { return p.Name + "-reconcile" }
 
 func (p *platform) monitoring() string { return p.Name + "-monitoring" }
 

@@ -31,6 +31,7 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 		Target: plan.Target{
 			Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest,
 		},
+		Own:       plan.OwnOf(plan.Target{Platform: p.Name, Account: p.Account}),
 		Approvals: slices.Clone(p.Approvals),
 	}
 	if err := p.renderStacks(&d, fleets); err != nil {
@@ -79,7 +80,7 @@ func (p *platform) renderStacks(d *plan.Desired, fleets []fleet) error {
 	if err != nil {
 		return err
 	}
-	d.Stacks = append(d.Stacks, network, p.dataStack(), p.computeStack(), p.gpuSharedStack(), p.cicdStack())
+	d.Stacks = append(d.Stacks, network, p.dataStack(), p.computeStack(), p.gpuSharedStack(), p.cicdStack(), p.reconcileStack())
 	d.Stacks = append(d.Stacks, p.monitoringStacks(fleets)...)
 	own := make([]plan.Stack, len(fleets))
 	each(len(fleets), func(i int) { own[i] = fleets[i].stack() })

@@ -240,7 +240,7 @@ func TestCheckFindsWhatAWSWouldRefuse(t *testing.T) {
 			s := userStack("big")
 			resources := map[string]any{}
 			for i := range 501 {
-				resources[fmt.Sprintf("T%03d", i)] = map[string]any{"Type": "AWS::SNS::Topic", "Properties": map[string]any{"DisplayName": strings.Repeat("x", 60)}}
+				resources[fmt.Sprintf("T%03d", i)] = map[string]any{"Type": "AWS::SNS::Topic", "Properties": map[string]any{"DisplayName": strings.Repeat("x", 60), "TopicName": strings.Repeat("y", 2000)}}
 			}
 			s.Body, _ = json.Marshal(map[string]any{"Resources": resources})
 			s.Parameters, s.DependsOn = nil, nil

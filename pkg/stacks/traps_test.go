@@ -212,7 +212,7 @@ func TestNamesFollowThePlatform(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"studio-eu-cicd", "studio-eu-compute", "studio-eu-data", "studio-eu-gpu-shared", "studio-eu-monitoring", "studio-eu-network"}
+	want := []string{"studio-eu-cicd", "studio-eu-compute", "studio-eu-data", "studio-eu-gpu-shared", "studio-eu-monitoring", "studio-eu-network", "studio-eu-reconcile"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -75,7 +75,7 @@ func BenchmarkCommand(b *testing.B) {
 			b.Run(fmt.Sprintf("specs=%s/fleets=%d", form, n), func(b *testing.B) {
 				s := newScale(b, form, n, newHurried())
 				s.install(b.Context(), s.load(b.Context()))
-				s.clock = shifted{s.clock.Now().Sub(time.Now())}
+				s.clock = shifted{time.Until(s.clock.Now())}
 				server := httptest.NewServer(s.box)
 				defer server.Close()
 				binary, err := plainBinary()
@@ -135,7 +135,7 @@ func BenchmarkPlanPaced(b *testing.B) {
 			s := newScale(b, formYAML, n, newHurried())
 			desired := s.load(b.Context())
 			s.install(b.Context(), desired)
-			s.clock = shifted{s.clock.Now().Sub(time.Now())} // from here on time is real
+			s.clock = shifted{time.Until(s.clock.Now())} // from here on time is real
 			s.box.Pace(roundTrip, rates)
 			least := bound(b, desired)
 			var total, throttled int

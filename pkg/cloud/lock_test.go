@@ -116,7 +116,9 @@ func TestLockHelper(t *testing.T) {
 		}
 	}
 	stop()
-	<-kept
+	if err := <-kept; err != nil && !errors.Is(err, context.Canceled) {
+		t.Log("the lock was not kept:", err)
+	}
 	begin = time.Now()
 	if err := held.Release(t.Context()); err != nil {
 		t.Fatal(err)

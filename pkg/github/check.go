@@ -88,7 +88,7 @@ func (c *Client) begin(ctx context.Context, check Check) (int64, error) {
 	err := c.try(ctx, "create the check run", func() error {
 		run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
 			Name: check.Name, HeadSHA: check.SHA, DetailsURL: text(check.Details), ExternalID: text(check.External),
-			Status: github.Ptr("in_progress"), StartedAt: &github.Timestamp{Time: time.Now()},
+			Status: new("in_progress"), StartedAt: &github.Timestamp{Time: time.Now()},
 		})
 		id = run.GetID()
 		return err
@@ -99,13 +99,13 @@ func (c *Client) begin(ctx context.Context, check Check) (int64, error) {
 // add sends annotations; with the last ones the run is completed.
 func (c *Client) add(ctx context.Context, id int64, check Check, annotations []Annotation, last bool) error {
 	update := github.UpdateCheckRunOptions{Name: check.Name, DetailsURL: text(check.Details), ExternalID: text(check.External), Output: &github.CheckRunOutput{
-		Title: github.Ptr(cut(check.Title, maxTitle)), Summary: github.Ptr(cut(check.Summary, maxSummary)),
+		Title: new(cut(check.Title, maxTitle)), Summary: new(cut(check.Summary, maxSummary)),
 	}}
 	for _, a := range annotations {
 		update.Output.Annotations = append(update.Output.Annotations, a.wire())
 	}
 	if last {
-		update.Status, update.Conclusion = github.Ptr("completed"), github.Ptr(string(check.Conclusion))
+		update.Status, update.Conclusion = new("completed"), new(string(check.Conclusion))
 		update.CompletedAt = &github.Timestamp{Time: time.Now()}
 	}
 	return c.try(ctx, "write the check run", func() error {
@@ -117,14 +117,14 @@ func (c *Client) add(ctx context.Context, id int64, check Check, annotations []A
 func (a Annotation) wire() *github.CheckRunAnnotation {
 	line := max(1, a.Line)
 	w := &github.CheckRunAnnotation{
-		Path: github.Ptr(a.Path), StartLine: github.Ptr(line), EndLine: github.Ptr(line),
-		AnnotationLevel: github.Ptr(string(a.Level)), Message: github.Ptr(cut(a.Message, maxMessage)),
+		Path: new(a.Path), StartLine: new(line), EndLine: new(line),
+		AnnotationLevel: new(string(a.Level)), Message: new(cut(a.Message, maxMessage)),
 	}
 	if a.Title != "" {
-		w.Title = github.Ptr(cut(a.Title, maxTitle))
+		w.Title = new(cut(a.Title, maxTitle))
 	}
 	if a.Column > 0 {
-		w.StartColumn, w.EndColumn = github.Ptr(a.Column), github.Ptr(a.Column)
+		w.StartColumn, w.EndColumn = new(a.Column), new(a.Column)
 	}
 	return w
 }
@@ -137,7 +137,7 @@ func (c *Client) status(ctx context.Context, check Check) error {
 	}
 	return c.try(ctx, "write the commit status", func() error {
 		_, _, err := c.api.Repositories.CreateStatus(ctx, c.owner, c.repo, check.SHA, github.RepoStatus{
-			State: github.Ptr(state), Context: github.Ptr(check.Name), Description: github.Ptr(cut(check.Title, maxStatus)), TargetURL: text(check.Details),
+			State: new(state), Context: new(check.Name), Description: new(cut(check.Title, maxStatus)), TargetURL: text(check.Details),
 		})
 		return err
 	})
@@ -156,7 +156,7 @@ func (c *Client) Checked(ctx context.Context, sha, name string) (*Checked, error
 	var out *Checked
 	err := c.try(ctx, "read the check run", func() error {
 		list, _, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, sha, &github.ListCheckRunsOptions{
-			CheckName: github.Ptr(name), Status: github.Ptr("completed"), Filter: github.Ptr("latest"), ListOptions: github.ListOptions{PerPage: perPage}})
+			CheckName: new(name), Status: new("completed"), Filter: new("latest"), ListOptions: github.ListOptions{PerPage: perPage}})
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (c *Client) WriteTicket(ctx context.Context, marker, title, body string, la
 		default:
 			edit := github.UpdateIssueRequest{Title: &title, Body: &body}
 			if !found.Open {
-				edit.State, edit.StateReason = github.Ptr("open"), github.Ptr("reopened")
+				edit.State, edit.StateReason = new("open"), new("reopened")
 			}
 			i, _, err = c.api.Issues.Update(ctx, c.owner, c.repo, found.Number, edit)
 		}
@@ -109,7 +109,7 @@ func (c *Client) CloseTicket(ctx context.Context, marker, body string, labels ..
 		}
 		body := marker + "\n" + body
 		i, _, err := c.api.Issues.Update(ctx, c.owner, c.repo, found.Number,
-			github.UpdateIssueRequest{Body: &body, State: github.Ptr("closed"), StateReason: github.Ptr("completed")})
+			github.UpdateIssueRequest{Body: &body, State: new("closed"), StateReason: new("completed")})
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,10 @@ func cborCall(t testing.TB, box *sandbox.Sandbox, op string, in any) string {
 	r := httptest.NewRequest(http.MethodPost, "http://sandbox/service/GraniteServiceVersion20100801/operation/"+op, bytes.NewReader(cbor.Encode(toCBOR(in))))
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/20261123/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=0")
 	r.Header.Set("Smithy-Protocol", "rpc-v2-cbor")
-	res := must[*http.Response](t)(box.Do(r))
+	res, err := box.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer func() { _ = res.Body.Close() }()
 	if got := res.Header.Get("Smithy-Protocol"); got != "rpc-v2-cbor" {
 		t.Errorf("%s answers in %q", op, got)

@@ -230,7 +230,7 @@ func getMetricData(c *call, in props) (doc, error) {
 
 func (c *call) metricData(in, q props) (doc, error) {
 	s := q.sub("MetricStat")
-	period, _ := props(s).number("Period")
+	period, _ := s.number("Period")
 	from, to, err := window(in, period)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (s *Sandbox) Do(r *http.Request) (*http.Response, error) {
 		a.body = nil
 	}
 	header.Set("Content-Length", strconv.FormatInt(length, 10))
-	body := io.ReadCloser(io.NopCloser(bytes.NewReader(a.body)))
+	body := io.NopCloser(bytes.NewReader(a.body))
 	if a.stream != nil {
 		body, length = a.stream, a.length
 		header.Set("Content-Length", strconv.FormatInt(length, 10))

@@ -27,7 +27,7 @@ Outputs: {Arn: {Value: !Ref Topic}, Says: {Value: !GetAtt Topic.DisplayName}}
 		if body, ok := store[url]; ok {
 			return body, nil
 		}
-		return "", errors.New("The specified key does not exist.") //nolint:revive,staticcheck // AWS's text
+		return "", errors.New("The specified key does not exist.") //nolint:revive // AWS's text
 	}
 	return w, store, `
 Resources:

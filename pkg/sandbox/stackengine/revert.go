@@ -2,7 +2,6 @@ package stackengine
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -242,6 +241,6 @@ func (r *StackResource) asFound() *StackResource {
 		return r
 	}
 	out := *r
-	out.Properties = json.RawMessage(r.Actual)
+	out.Properties = r.Actual
 	return &out
 }

@@ -38,6 +38,7 @@ func (p *Port) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, to
 		return nil, err
 	}
 	request := changeSetRequest(in, token)
+	request.RoleARN = p.role(in.StackName)
 	digest := ""
 	if request.TemplateBody, request.TemplateURL, digest, err = p.place(ctx, in.StackName, body); err != nil {
 		return nil, err

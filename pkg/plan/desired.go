@@ -37,6 +37,9 @@ type Desired struct {
 type Own struct {
 	Stack  string `json:"stack,omitempty"`
 	Bucket string `json:"bucket,omitempty"`
+	// Role is what CloudFormation acts with in every other stack; empty: with the
+	// rights of whoever calls.
+	Role string `json:"role,omitempty"`
 }
 
 // Stack is one CloudFormation stack. Its template may hold open references.

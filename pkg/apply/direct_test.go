@@ -63,6 +63,14 @@ func TestParameter(t *testing.T) {
 		},
 		"answer lost":  {plan.ActionUpdate, plain, stored("old", 3), stored("old", 3), func(f *fake) { f.after = once(OpPutParameter, connectionLost()) }, OutcomeDone, "", 1, "new", 4},
 		"request lost": {plan.ActionUpdate, plain, stored("old", 3), stored("old", 3), func(f *fake) { f.before = once(OpPutParameter, connectionLost()) }, OutcomeDone, "", 2, "new", 4},
+		"request lost again and again": {
+			plan.ActionUpdate, plain, stored("old", 3), stored("old", 3),
+			func(f *fake) { f.before = times(4, OpPutParameter, connectionLost()) }, OutcomeDone, "", 5, "new", 4,
+		},
+		"request always lost": {
+			plan.ActionUpdate, plain, stored("old", 3), stored("old", 3),
+			func(f *fake) { f.before = times(100, OpPutParameter, connectionLost()) }, OutcomeFailed, "connection reset", 5, "old", 3,
+		},
 		"denied": {
 			plan.ActionUpdate, plain, stored("old", 3), stored("old", 3),
 			func(f *fake) {

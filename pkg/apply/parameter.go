@@ -9,6 +9,11 @@ import (
 
 const secureString = "SecureString"
 
+// maxParameterAsked bounds how often a write of a parameter is sent. It is the
+// one write that no client repeats by itself; the read between two, which is
+// repeated with pauses, keeps them apart.
+const maxParameterAsked = 5
+
 // parameterStep writes an SSM parameter:
 //
 //	references → read → guard → already equal? → write → version is one more?
@@ -147,7 +152,7 @@ func (p *parameterStep) unsure(f *Failure) {
 		switch now := version(r.Parameter); {
 		case r.Err != nil && r.Err.Kind != FailureAbsent:
 			p.failed("write parameter "+p.body.Name, f)
-		case now == seen && f.Code == "" && f.Kind == FailureOther && p.asked < maxAsked:
+		case now == seen && f.Code == "" && f.Kind == FailureOther && p.asked < maxParameterAsked:
 			p.put()
 		case now == seen:
 			p.failed("write parameter "+p.body.Name, f)

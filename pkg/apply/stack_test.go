@@ -22,13 +22,14 @@ func mutations(f *fake) (n int) {
 }
 
 // once refuses the first request of an operation.
-func once(op Op, failure Failure) func(Request) *Failure {
-	used := false
+func once(op Op, failure Failure) func(Request) *Failure { return times(1, op, failure) }
+
+func times(n int, op Op, failure Failure) func(Request) *Failure {
 	return func(r Request) *Failure {
-		if r.Op != op || used {
+		if r.Op != op || n == 0 {
 			return nil
 		}
-		used = true
+		n--
 		return &failure
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"reconcile/pkg/permission"
 	"reconcile/pkg/sandbox"
@@ -60,6 +61,8 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 	r.want(0, "apply --yes --approve recover:bp-data")
 	r.want(0, "plan", "No changes.")
 	r.want(0, "status")
+	r.want(0, "drift", "No drift")
+	r.want(0, "drift --detect", "No drift")
 	r.want(0, "history")
 	r.want(0, "comment --pr 1 --dry-run")
 	r.edit("owner: ", "owner: another-", "specs/platform.yaml")
@@ -84,7 +87,7 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"plan", "comment", "status", "apply", "destroy", "bootstrap", "history", "unlock"} {
+	for _, command := range []string{"plan", "comment", "status", "apply", "destroy", "bootstrap", "history", "unlock", "drift"} {
 		if len(r.calls[command]) == 0 {
 			t.Errorf("%s was not recorded", command)
 		}
@@ -94,6 +97,26 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 			t.Errorf("the scenario did not make apply call %s", call)
 		}
 	}
+}
+
+// A plan in a file is applied with CloudFormation's role too, wherever the
+// specs are: without it the workflow's role would be refused.
+func TestSealedPlanActsWithTheRole(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "")
+	r.edit("  owner:", "  github: {repository: example/platform}\n  owner:", "specs/platform.yaml")
+	r.want(0, "bootstrap --yes")
+	r.want(0, "plan --out plan.sealed --stack bp-network")
+	r.want(0, "apply plan.sealed --yes --specs nowhere")
+	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
+		out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String("bp-network")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := aws.ToString(out.Stacks[0].RoleARN); got != "arn:aws:iam::123456789012:role/bp-reconcile-exec" {
+			t.Errorf("bp-network was made with the role %q", got)
+		}
+	})
 }
 
 // AWS takes one OIDC provider for an address: one that exists is told of before

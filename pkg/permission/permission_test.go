@@ -103,6 +103,8 @@ func calledOperations(t *testing.T) map[string]string {
 			return true
 		})
 	}
+	endpoints := endpointServices(t, parsed)
+	asking := map[string]bool{"ask": true, "askJSON": true, "askPages": true, "askJSONPages": true}
 	called := map[string]string{}
 	for _, f := range parsed {
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -122,6 +124,17 @@ func calledOperations(t *testing.T) map[string]string {
 				}
 				return true
 			}
+			if asking[sel.Sel.Name] && len(call.Args) > 2 {
+				if _, passed := call.Args[1].(*ast.Ident); passed {
+					return true // one of these in another, which says nothing of its own
+				}
+				service, operation := endpoints[calledName(call.Args[1])], stringOf(call.Args[2])
+				if service == "" || operation == "" {
+					t.Errorf("%s: this test cannot read which operation of which service is called", at)
+				}
+				called[service+" "+operation] = at
+				return true
+			}
 			if client, ok := sel.X.(*ast.SelectorExpr); ok && clients[client.Sel.Name] != "" && ast.IsExported(sel.Sel.Name) && sel.Sel.Name != "Options" {
 				called[clients[client.Sel.Name]+" "+sel.Sel.Name] = at
 			}
@@ -129,6 +142,64 @@ func calledOperations(t *testing.T) map[string]string {
 		})
 	}
 	return called
+}
+
+// endpointServices are the services of the functions that give an endpoint, by
+// the function's name.
+func endpointServices(t *testing.T, files []*ast.File) map[string]string {
+	t.Helper()
+	constants, out := map[string]string{}, map[string]string{}
+	for _, f := range files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == len(v.Names) {
+				for i, name := range v.Names {
+					constants[name.Name] = stringOf(v.Values[i])
+				}
+			}
+			return true
+		})
+	}
+	for _, f := range files {
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Body == nil || fn.Type.Results == nil || fmt.Sprint(fn.Type.Results.List[0].Type) != "endpoint" {
+				continue
+			}
+			ast.Inspect(fn.Body, func(n ast.Node) bool {
+				if kv, ok := n.(*ast.KeyValueExpr); ok && fmt.Sprint(kv.Key) == "id" {
+					out[fn.Name.Name] = stringOf(kv.Value)
+					if name, ok := kv.Value.(*ast.Ident); ok {
+						out[fn.Name.Name] = constants[name.Name]
+					}
+				}
+				return true
+			})
+		}
+	}
+	if len(out) < 5 {
+		t.Fatalf("found only %d endpoints in pkg/cloud: %v", len(out), out)
+	}
+	return out
+}
+
+func calledName(e ast.Expr) string {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprint(call.Fun)
+}
+
+func stringOf(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return ""
+	}
+	s, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		return ""
+	}
+	return s
 }
 
 // What a role must never be able to do, whatever the tables say.

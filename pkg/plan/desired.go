@@ -12,6 +12,9 @@ type Target struct {
 	Region   string `json:"region"`
 	Revision string `json:"revision,omitempty"` // git revision of the specs, or empty
 	Specs    string `json:"specs"`              // digest of the spec files
+	// Role is what CloudFormation acts with, see Own; a plan in a file has no
+	// other place to know it from.
+	Role string `json:"role,omitempty"`
 }
 
 // Desired is everything that the specs ask for, before anything of AWS is
@@ -141,5 +144,5 @@ type Certificate struct {
 // OwnOf names what this program keeps for a platform.
 func OwnOf(t Target) Own {
 	stack := t.Platform + "-reconcile"
-	return Own{Stack: stack, Bucket: stack + "-" + t.Account}
+	return Own{Stack: stack, Bucket: stack + "-" + t.Account, Role: t.Role}
 }

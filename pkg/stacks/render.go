@@ -27,14 +27,10 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 	if err != nil {
 		return plan.Desired{}, err
 	}
-	d := plan.Desired{
-		Target: plan.Target{
-			Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest,
-		},
-		Own:       plan.OwnOf(plan.Target{Platform: p.Name, Account: p.Account}),
-		Approvals: slices.Clone(p.Approvals),
+	target := plan.Target{
+		Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest, Role: p.execARN(),
 	}
-	d.Own.Role = p.execARN()
+	d := plan.Desired{Target: target, Own: plan.OwnOf(target), Approvals: slices.Clone(p.Approvals)}
 	if err := p.renderStacks(&d, fleets); err != nil {
 		return plan.Desired{}, err
 	}

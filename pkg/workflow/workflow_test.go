@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,7 @@ type job struct {
 type step struct {
 	Uses string            `yaml:"uses"`
 	Run  string            `yaml:"run"`
+	Env  map[string]string `yaml:"env"`
 	With map[string]string `yaml:"with"`
 }
 
@@ -191,6 +193,86 @@ func TestWhatAppliesIsGuarded(t *testing.T) {
 					t.Errorf("%s/%s applies the commit of the event, not the branch", name, id)
 				}
 			}
+		}
+	}
+}
+
+// Who writes to GitHub has the token and the one right for it.
+func TestWhoWritesToGitHubMay(t *testing.T) {
+	writes := map[string]string{"reconcile comment": "pull-requests", "reconcile drift --issue": "issues"}
+	found := map[string]bool{}
+	for name, b := range everyWorkflow(t) {
+		var w document
+		if err := yaml.Unmarshal(b, &w); err != nil {
+			t.Fatal(err)
+		}
+		for id, j := range w.Jobs {
+			needed := map[string]bool{}
+			for _, s := range j.Steps {
+				for command, right := range writes {
+					if !strings.Contains(s.Run, command) {
+						continue
+					}
+					found[command], needed[right] = true, true
+					if j.Permissions[right] != "write" || s.Env["GITHUB_TOKEN"] == "" {
+						t.Errorf("%s/%s: %s without %s: write or without a token", name, id, command, right)
+					}
+				}
+			}
+			for _, right := range writes {
+				if j.Permissions[right] == "write" && !needed[right] {
+					t.Errorf("%s/%s may write %s and does not", name, id, right)
+				}
+			}
+		}
+	}
+	if len(found) != len(writes) {
+		t.Errorf("found only %v", found)
+	}
+}
+
+// What a merge starts steps aside for a newer merge; a person is told instead.
+func TestPushStepsAside(t *testing.T) {
+	all, err := workflow.Files(ours())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range all {
+		if push := regexp.MustCompile(`(?m)^  push:`).Match(b); push != strings.Contains(string(b), "--step-aside") {
+			t.Errorf("%s: started by a push: %v, and --step-aside is given otherwise", name, push)
+		}
+	}
+}
+
+// The step that looks for drift fails by name when there is some, as it fails
+// when it could not look.
+func TestDriftIsNotSilent(t *testing.T) {
+	all, err := workflow.Files(ours())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w document
+	if err := yaml.Unmarshal(all["drift.yml"], &w); err != nil {
+		t.Fatal(err)
+	}
+	steps := w.Jobs["drift"].Steps
+	for code, says := range map[string]string{"0": "", "2": "::error title=Drift::", "3": ""} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "reconcile"), []byte("#!/bin/sh\necho a summary\nexit "+code+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("bash", "-e", "-c", steps[len(steps)-1].Run)
+		summary := filepath.Join(dir, "summary")
+		cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "SPECS=specs", "GITHUB_STEP_SUMMARY="+summary)
+		out, err := cmd.Output()
+		if (err == nil) != (code == "0") || fmt.Sprint(cmd.ProcessState.ExitCode()) != code {
+			t.Errorf("drift ends with %s, the step with %d", code, cmd.ProcessState.ExitCode())
+		}
+		if !strings.HasPrefix(string(out), says) || says == "" && len(out) > 0 {
+			t.Errorf("drift ends with %s, and the step says %q", code, out)
+		}
+		if b, err := os.ReadFile(summary); err != nil || string(b) != "a summary\n" {
+			t.Errorf("the summary is %q (%v)", b, err)
 		}
 	}
 }

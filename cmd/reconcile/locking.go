@@ -186,15 +186,15 @@ func (t *turn) guard(ctx context.Context, r apply.Request) error {
 	if err != nil || free {
 		return err
 	}
-	ctx, stop := context.WithTimeout(ctx, checkTime)
+	look, stop := context.WithTimeout(ctx, checkTime)
 	defer stop()
-	if err := held.Check(ctx); err != nil {
+	err = held.Check(look)
+	if err != nil && ctx.Err() == nil { // a look that an interrupt cut short says nothing of the lock
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.lost = err
-		return err
 	}
-	return nil
+	return err
 }
 
 // holding takes the lock before the first change that is not the creation of

@@ -33,12 +33,15 @@ func canonicalBody(in *apply.ChangeSetInput) ([]byte, error) {
 
 // createChangeSet creates a change set and waits until it is settled.
 func (p *Port) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, token string) (*apply.ChangeSet, error) {
+	request := changeSetRequest(in, token)
+	request.RoleARN = p.role(in.StackName)
+	if in.Revert {
+		return p.cloud.sentChangeSet(ctx, in, request) // of the template that is deployed
+	}
 	body, err := canonicalBody(in)
 	if err != nil {
 		return nil, err
 	}
-	request := changeSetRequest(in, token)
-	request.RoleARN = p.role(in.StackName)
 	digest := ""
 	if request.TemplateBody, request.TemplateURL, digest, err = p.place(ctx, in.StackName, body); err != nil {
 		return nil, err
@@ -84,6 +87,7 @@ func (c *Cloud) sentChangeSet(ctx context.Context, in *apply.ChangeSetInput, req
 	}
 }
 
+// changeSetRequest is the request without its template.
 func changeSetRequest(in *apply.ChangeSetInput, token string) *cloudformation.CreateChangeSetInput {
 	r := &cloudformation.CreateChangeSetInput{
 		ChangeSetName: aws.String(in.Name),
@@ -106,7 +110,7 @@ func changeSetRequest(in *apply.ChangeSetInput, token string) *cloudformation.Cr
 			LogicalResourceId: aws.String(i.Resource), ResourceType: aws.String(i.Type), ResourceIdentifier: i.Identifier})
 	}
 	if in.Revert {
-		r.DeploymentMode, r.TemplateBody, r.UsePreviousTemplate = types.DeploymentModeRevertDrift, nil, aws.Bool(true)
+		r.DeploymentMode, r.UsePreviousTemplate = types.DeploymentModeRevertDrift, aws.Bool(true)
 		for _, k := range sortedKeys(in.Template.Parameters) {
 			r.Parameters = append(r.Parameters, types.Parameter{ParameterKey: aws.String(k), UsePreviousValue: aws.Bool(true)})
 		}

@@ -169,7 +169,7 @@ func TestSecretAndCertificateAndLogGroup(t *testing.T) {
 }
 
 // The bound of an unchanged plan: one STS call, the pages of the stack list,
-// ⌈names/10⌉ + ⌈groups/100⌉, and the named extras: one DescribeStacks for the
+// ⌈names/10⌉ (the revision applied last among them) + ⌈groups/100⌉, and the named extras: one DescribeStacks for the
 // stack that others refer to, the listing of the fleets' parameters and the
 // pages of launch templates. The count is exact, so that one call more fails.
 func TestCallBoundOfAnUnchangedPlan(t *testing.T) {
@@ -191,7 +191,7 @@ func TestCallBoundOfAnUnchangedPlan(t *testing.T) {
 					templates = n
 				}
 				want := map[string]int{
-					"GetCallerIdentity": 1, "ListStacks": up(n+1, stacksPerPage), "GetParameters": up(3*n, 10),
+					"GetCallerIdentity": 1, "ListStacks": up(n+1, stacksPerPage), "GetParameters": up(3*n+1, 10),
 					"DescribeAutoScalingGroups": up(n, 100), "DescribeStacks": 1,
 					"DescribeParameters": up(2*n, 50), "DescribeLaunchTemplateVersions": templates,
 				}
@@ -208,7 +208,7 @@ func TestCallBoundOfAnUnchangedPlan(t *testing.T) {
 					t.Errorf("%d calls on the wire; (-want +got)\n%s", len(w.calls), diff)
 				}
 				t.Logf("%d fleets: %d calls, bound %d", n, total, bound)
-				if len(live.Stacks) != n+1 || len(live.Groups) != n || len(live.LaunchTemplates) != n || len(live.Parameters) != 3*n {
+				if len(live.Stacks) != n+1 || len(live.Groups) != n || len(live.LaunchTemplates) != n || len(live.Parameters) != 3*n+1 {
 					t.Errorf("live has %d stacks, %d groups, %d launch templates, %d parameters", len(live.Stacks), len(live.Groups), len(live.LaunchTemplates), len(live.Parameters))
 				}
 				p, err := plan.Compute(f.d, live, plan.Options{})

@@ -145,7 +145,7 @@ func TestWatch(t *testing.T) {
 			h: history{status: []at{{0, "DELETE_IN_PROGRESS"}, {3 * s, "UPDATE_COMPLETE Export e cannot be deleted as it is in use by bp-data"}}, events: []at{
 				{0, "OLD bp-network - UPDATE_COMPLETE"}, {0, "T bp-network - DELETE_IN_PROGRESS"}}},
 			token: "T", want: end{Status: "UPDATE_COMPLETE", Token: "T", Causes: []apply.Cause{{Stack: "bp-network", Resource: "bp-network", Type: typeStack,
-				Status: "UPDATE_COMPLETE", Reason: "Export e cannot be deleted as it is in use by bp-data"}}}, within: 20 * s,
+				Status: "UPDATE_COMPLETE", Reason: "Export e cannot be deleted as it is in use by bp-data"}}}, within: 22 * s,
 		},
 		"a delete that ends by id": {
 			h: history{status: []at{{0, "DELETE_IN_PROGRESS"}, {8 * s, "DELETE_COMPLETE"}}, events: []at{

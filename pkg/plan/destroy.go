@@ -103,7 +103,7 @@ func (c *computation) destroy(o DestroyOptions) error {
 			all[live.Name] = &doomed{live: live, action: a, source: sources[live.Name], reason: "it is to be destroyed", blocked: stillUsed(live, owned, selected)}
 		}
 	}
-	if err := releases(all, o.Resources); err != nil {
+	if err := releases(all, c.without(o.Resources)); err != nil {
 		return err
 	}
 	if err := c.deletions(all); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reconcile/pkg/cfn"
+	"reconcile/pkg/spec"
 )
 
 // What is kept goes only when it is named, and then not without a trace: what
@@ -75,6 +76,33 @@ func releases(all map[string]*doomed, named []string) error {
 		}
 	}
 	return nil
+}
+
+// without leaves out the resources that went with their stacks: the specs have
+// them, and the stack is not there. So a destroy that was cut is run again as
+// it was, and one that is done says so.
+func (c *computation) without(named []string) []string {
+	gone := map[string]spec.Source{}
+	for _, s := range c.d.Stacks {
+		if live, there := c.l.Stacks[s.Name]; there && live.Status != "DELETE_COMPLETE" {
+			continue
+		}
+		for id := range s.Template.Resources {
+			gone[s.Name+"/"+id] = s.SourceOf(id, "")
+		}
+	}
+	var left []string
+	for _, full := range named {
+		source, is := gone[full]
+		if !is {
+			left = append(left, full)
+			continue
+		}
+		stack, _, _ := strings.Cut(full, "/")
+		c.find(Finding{Severity: SeverityNote, Code: "gone-already", Target: full, Source: source,
+			Message: fmt.Sprintf("%s is not there: stack %s does not exist (any more)", full, stack)})
+	}
+	return left
 }
 
 // forsaken blocks the deletion of a stack when a destroy let go of a resource

@@ -214,6 +214,8 @@ func TestPlanSchemaKnowsEveryField(t *testing.T) {
 	}{
 		{plan.Plan{}, schema.Properties},
 		{plan.Target{}, schema.Defs["target"].Properties},
+		{plan.Applied{}, schema.Defs["applied"].Properties},
+		{plan.Limits{}, schema.Defs["since"].Properties},
 		{plan.Step{}, schema.Defs["step"].Properties},
 		{plan.Change{}, schema.Defs["change"].Properties},
 		{plan.Body{}, schema.Defs["body"].Properties},

@@ -100,6 +100,8 @@ func lifecycleDoc(r props) doc {
 	out := doc{"ID": opt(r.text("Id")), "Status": r.text("Status"), "Filter": doc{"Prefix": r.text("Prefix")}}
 	if days := r.text("ExpirationInDays"); days != "" {
 		out["Expiration"] = doc{"Days": days}
+	} else if r.flag("ExpiredObjectDeleteMarker") {
+		out["Expiration"] = doc{"ExpiredObjectDeleteMarker": true}
 	}
 	if days := r.sub("AbortIncompleteMultipartUpload").text("DaysAfterInitiation"); days != "" {
 		out["AbortIncompleteMultipartUpload"] = doc{"DaysAfterInitiation": days}

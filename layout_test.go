@@ -24,9 +24,10 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
 	"pkg/report":              {[]string{"pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
 	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
+	"pkg/workflow":            {nil, "workflows as files, a leaf"},
 	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
 	"pkg/drift":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "pure: sorts differences, reads nothing"},
 	"pkg/revision":            {nil, "git only; knows no spec"},
@@ -36,10 +37,11 @@ var rooms = map[string]struct {
 	"pkg/journal":             {[]string{"pkg/apply", "pkg/plan", "pkg/cfn", "pkg/spec"}, "what a run did, as lines; knows no AWS"},
 	"pkg/cloud":               {[]string{"pkg/lock", "pkg/apply", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
 	"pkg/apply":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "knows AWS only through its port"},
-	"pkg/stacks":              {[]string{"pkg/plan", "pkg/cfn", "pkg/awstype", "pkg/spec"}, "pure: specs in, desired state out"},
+	"pkg/stacks":              {[]string{"pkg/plan", "pkg/cfn", "pkg/awstype", "pkg/permission", "pkg/spec"}, "pure: specs in, desired state out"},
 	"pkg/plan":                {[]string{"pkg/cfn", "pkg/awstype", "pkg/spec"}, "pure: no SDK, no I/O, no clock"},
 	"pkg/cfn":                 {[]string{"pkg/awstype"}, "templates as data"},
 	"pkg/awstype":             {nil, "AWS's facts, a leaf"},
+	"pkg/permission":          {nil, "tables of what IAM must allow, a leaf"},
 	"pkg/spec":                {[]string{"schema"}, "documents know nothing of AWS"},
 	"schema":                  {nil, "the definitions, a leaf"},
 }

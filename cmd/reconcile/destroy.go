@@ -40,6 +40,7 @@ platform's mark is never touched.`,
 			if err != nil {
 				return err
 			}
+			s.own = desired.Own
 			defer func() { err = errors.Join(err, s.close()) }()
 			o := plan.DestroyOptions{Tool: version(), Select: sel.selection(), Resources: resources}
 			selected := sel.flags()

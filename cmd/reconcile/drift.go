@@ -112,6 +112,7 @@ func (g *global) drift(ctx context.Context, sel plan.Selection, detect, wait boo
 	if err != nil {
 		return nil, err
 	}
+	s.own = desired.Own
 	d := &drifted{session: s, set: set, desired: desired, selection: sel}
 	d.live, err = g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },

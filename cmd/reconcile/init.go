@@ -1,20 +1,36 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"reconcile/pkg/spec"
+	"reconcile/pkg/stacks"
+	"reconcile/pkg/workflow"
 )
+
+// action is set by the linker in releases: the repository and the commit that
+// the release was built from, OWNER/NAME@COMMIT.
+var action string
 
 func newInit(g *global) *cobra.Command {
 	var o spec.ScaffoldOptions
+	var use, environment string
 	cmd := &cobra.Command{
-		Use:     "init [DIR]",
-		Short:   "Write a new folder of specs that validates",
-		Long:    "init writes a folder of specs that validates as it is, with editor modelines. It\nnever overwrites a file. The region is that of --region, us-east-1 without it.",
-		Example: "  reconcile init specs --account 123456789012 --region eu-west-1",
+		Use:   "init [DIR]",
+		Short: "Write a new folder of specs that validates",
+		Long: `init writes a folder of specs that validates as it is, with editor modelines. It
+never overwrites a file. The region is that of --region, us-east-1 without it.
+
+In a git repository it also writes workflows for GitHub: validate, plan, apply,
+drift, fleet and unlock. They install the release that wrote them; a build that
+is no release needs --workflows for that.`,
+		Example: "  reconcile init specs --account 123456789012 --region eu-west-1\n  reconcile init accounts/staging --environment staging-infra",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := g.specs
@@ -22,12 +38,27 @@ func newInit(g *global) *cobra.Command {
 			if len(args) == 1 {
 				dir = args[0]
 			}
+			if use == "" && action != "" && release != "" {
+				use = action + " # v" + release
+			}
+			plans, err := newWorkflows(dir, use, environment, o.Region)
+			if err != nil {
+				return err
+			}
 			written, err := spec.Scaffold(cmd.Context(), dir, o)
 			if err != nil {
 				return err
 			}
+			more, err := plans.write()
+			written = append(written, more...)
 			for _, name := range written {
 				fmt.Fprintln(g.out, name)
+			}
+			if err != nil {
+				return err
+			}
+			if plans.note != "" {
+				fmt.Fprintln(g.err, plans.note)
 			}
 			fmt.Fprintf(g.err, "next: reconcile validate --specs %s\n", dir)
 			return nil
@@ -36,5 +67,98 @@ func newInit(g *global) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "bp", "the Platform's name, which starts every stack's name")
 	f.StringVar(&o.Account, "account", "123456789012", "AWS account, 12 digits")
+	f.StringVar(&use, "workflows", "", "the action that the workflows install reconcile with, `\"OWNER/NAME@COMMIT # v1.2.3\"`; default: that of this release")
+	f.StringVar(&environment, "environment", "production-infra", "GitHub environment of the jobs that change AWS")
 	return cmd
+}
+
+// newWorkflow is what init writes beside the specs.
+type newWorkflow struct {
+	dir   string // of the workflows
+	files map[string][]byte
+	note  string
+}
+
+// newWorkflows are those for a folder of specs in a git repository; none
+// elsewhere, where the repository has workflows, or without an action.
+func newWorkflows(dir, use, environment, region string) (newWorkflow, error) {
+	root, found := gitAbove(dir)
+	if !found {
+		if use != "" && use != action+" # v"+release {
+			return newWorkflow{}, fmt.Errorf("--workflows: %s is in no git repository; git init makes one", dir)
+		}
+		return newWorkflow{}, nil
+	}
+	if use == "" {
+		return newWorkflow{note: "no workflows: this build is no release; --workflows \"OWNER/NAME@COMMIT # v1.2.3\" names the action that installs one"}, nil
+	}
+	folder, err := filepath.Rel(root, resolved(dir))
+	if err != nil {
+		return newWorkflow{}, err
+	}
+	if region == "" {
+		region = "us-east-1"
+	}
+	p := newWorkflow{dir: filepath.Join(root, ".github", "workflows")}
+	p.files, err = workflow.Files(workflow.Options{Action: use, Branch: "main", Folders: []workflow.Folder{
+		{Specs: filepath.ToSlash(folder), Environment: environment, Account: stacks.AccessSuffix(environment), Region: region},
+	}})
+	if err != nil {
+		return p, fmt.Errorf("workflows: %w", err)
+	}
+	for name := range p.files {
+		if _, err := os.Lstat(filepath.Join(p.dir, name)); err == nil {
+			return newWorkflow{note: fmt.Sprintf("no workflows: %s has %s already; add {specs: %s, environment: %s, account: %s, region: %s} to the matrices there",
+				p.dir, name, filepath.ToSlash(folder), environment, stacks.AccessSuffix(environment), region)}, nil
+		}
+	}
+	return p, nil
+}
+
+func (p newWorkflow) write() ([]string, error) {
+	var names, written []string
+	for name := range p.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if names != nil {
+		if err := os.MkdirAll(p.dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range names {
+		path := filepath.Join(p.dir, name)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return written, fmt.Errorf("new workflow: %w", err)
+		}
+		_, err = f.Write(p.files[name])
+		if err = errors.Join(err, f.Close()); err != nil {
+			return written, fmt.Errorf("new workflow %s: %w", path, err)
+		}
+		written = append(written, filepath.Join(".github", "workflows", name))
+	}
+	return written, nil
+}
+
+// gitAbove is the root of the git repository that a folder, which need not
+// exist yet, is in.
+func gitAbove(dir string) (string, bool) {
+	at := resolved(dir)
+	for {
+		if _, err := os.Lstat(at); err == nil {
+			at = resolved(at)
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	for {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+			return at, true
+		}
+		if at == filepath.Dir(at) {
+			return "", false
+		}
+		at = filepath.Dir(at)
+	}
 }

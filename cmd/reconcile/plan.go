@@ -120,6 +120,7 @@ func (g *global) planIn(ctx context.Context, s *session, wanted selectFlags, app
 			return plan.Plan{}, nil, nil, err
 		}
 	}
+	s.own = desired.Own
 	live, err := g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
 		func(l plan.Live) ([]plan.LiveStack, error) {

@@ -132,7 +132,7 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 	t.mu.Unlock()
 	port := s.cloud.Port(running)
 	defer port.Close()
-	port.Bucket, port.Guard = t.bucket, t.guard
+	port.Bucket, port.Guard, port.Own = t.bucket, t.guard, s.own
 	recording := port
 	if t.held == nil { // before there is a lock its place is made
 		recording = s.cloud.Port(running)

@@ -34,6 +34,7 @@ func canonicalBody(in *apply.ChangeSetInput) ([]byte, error) {
 // createChangeSet creates a change set and waits until it is settled.
 func (p *Port) createChangeSet(ctx context.Context, in *apply.ChangeSetInput, token string) (*apply.ChangeSet, error) {
 	request := changeSetRequest(in, token)
+	request.RoleARN = p.role(in.StackName)
 	if in.Revert {
 		return p.cloud.sentChangeSet(ctx, in, request) // of the template that is deployed
 	}

@@ -44,6 +44,7 @@ func (r *reader) named(ctx context.Context, g *errgroup.Group, s plan.ReadSet) {
 	one(plan.TypeBucket, r.bucketNamed)
 	one(plan.TypeSecret, r.cloud.secretNamed)
 	one(plan.TypeRepository, r.cloud.repositoryNamed)
+	one(plan.TypeProvider, r.cloud.providerNamed)
 	for _, chunk := range chunks(byType[plan.TypeParameter], parametersPerCall) {
 		g.Go(func() error {
 			found, err := r.cloud.parametersChunk(ctx, chunk)

@@ -24,6 +24,9 @@ type Port struct {
 
 	// Bucket takes templates that are too big for a request; nil: they are refused.
 	Bucket *Bucket
+	// Own tells the role that CloudFormation acts with, in every stack but our
+	// own; the zero value: with the rights of the caller.
+	Own plan.Own
 	// Guard, if set, is asked before each request that changes something; its
 	// error keeps the request from being sent.
 	Guard func(context.Context, apply.Request) error
@@ -193,11 +196,11 @@ func (p *Port) do(ctx context.Context, r apply.Request, out *apply.Response) (er
 	case apply.OpDeleteChangeSet:
 		err = c.deleteChangeSet(ctx, r.ChangeSet)
 	case apply.OpDeleteStack:
-		err = c.deleteStack(ctx, r.Stack, r.Token, r.Retain)
+		err = c.deleteStack(ctx, r.Stack, r.Token, r.Retain, p.role(r.Stack))
 	case apply.OpContinueRollback:
-		err = c.continueRollback(ctx, r.Stack, r.Token)
+		err = c.continueRollback(ctx, r.Stack, r.Token, p.role(r.Stack))
 	case apply.OpRollbackStack:
-		err = c.rollbackStack(ctx, r.Stack, r.Token)
+		err = c.rollbackStack(ctx, r.Stack, r.Token, p.role(r.Stack))
 	case apply.OpSetProtection:
 		err = c.setProtection(ctx, r.Stack, r.Protect)
 	case apply.OpReadParameter:

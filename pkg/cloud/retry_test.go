@@ -161,7 +161,7 @@ func TestWhatIsAskedAgain(t *testing.T) {
 		"a connection that broke": {"DescribeStacks", answer{err: syscall.ECONNRESET}, describeStacks("CREATE_COMPLETE", ""),
 			func(ctx context.Context, c *Cloud) error { _, err := c.describeStack(ctx, "s"); return err }},
 		"a delete has a token": {"DeleteStack", answer{err: syscall.ECONNRESET}, query("DeleteStack", ""),
-			func(ctx context.Context, c *Cloud) error { return c.deleteStack(ctx, stackARN, "t", nil) }},
+			func(ctx context.Context, c *Cloud) error { return c.deleteStack(ctx, stackARN, "t", nil, nil) }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -26,6 +26,8 @@ type endpoint struct {
 	signing string // "rds", also the host's name
 	version string // of the Query API
 	target  string // prefix of X-Amz-Target, for JSON services
+	region  string // that signatures are for; empty: the account's
+	host    string // on AWS; empty: the service's in the region
 }
 
 func ec2Endpoint() endpoint { return endpoint{id: ec2Service, signing: "ec2", version: ec2Version} }
@@ -99,7 +101,11 @@ func (c *Cloud) signedOnce(ctx context.Context, e endpoint, action string, body 
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), e.signing, c.region, c.clock.Now()); err != nil {
+	region := c.region
+	if e.region != "" {
+		region = e.region
+	}
+	if err := v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), e.signing, region, c.clock.Now()); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	response, err := c.config.HTTPClient.Do(r)
@@ -164,6 +170,9 @@ func (c *Cloud) baseOf(ctx context.Context, e endpoint) (string, error) {
 	}
 	if c.config.BaseEndpoint != nil {
 		return withSlash(*c.config.BaseEndpoint), nil
+	}
+	if e.host != "" {
+		return "https://" + e.host + "/", nil
 	}
 	suffix := "amazonaws.com"
 	if strings.HasPrefix(c.region, "cn-") {

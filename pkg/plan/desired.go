@@ -12,6 +12,9 @@ type Target struct {
 	Region   string `json:"region"`
 	Revision string `json:"revision,omitempty"` // git revision of the specs, or empty
 	Specs    string `json:"specs"`              // digest of the spec files
+	// Role is what CloudFormation acts with, see Own; a plan in a file has no
+	// other place to know it from.
+	Role string `json:"role,omitempty"`
 }
 
 // Desired is everything that the specs ask for, before anything of AWS is
@@ -37,6 +40,9 @@ type Desired struct {
 type Own struct {
 	Stack  string `json:"stack,omitempty"`
 	Bucket string `json:"bucket,omitempty"`
+	// Role is what CloudFormation acts with in every other stack; empty: with the
+	// rights of whoever calls.
+	Role string `json:"role,omitempty"`
 }
 
 // Stack is one CloudFormation stack. Its template may hold open references.
@@ -138,5 +144,5 @@ type Certificate struct {
 // OwnOf names what this program keeps for a platform.
 func OwnOf(t Target) Own {
 	stack := t.Platform + "-reconcile"
-	return Own{Stack: stack, Bucket: stack + "-" + t.Account}
+	return Own{Stack: stack, Bucket: stack + "-" + t.Account, Role: t.Role}
 }

@@ -28,6 +28,7 @@ const (
 	TypeParameter  = "AWS::SSM::Parameter"
 	TypeLogGroup   = "AWS::Logs::LogGroup"
 	TypeRepository = "AWS::ECR::Repository"
+	TypeProvider   = "AWS::IAM::OIDCProvider"
 )
 
 // namedType is what the plan knows of a type with explicit names: all of them
@@ -56,6 +57,8 @@ func namedTypes(typeName string) (namedType, bool) {
 			"aws logs tag-log-group --log-group-name %s --tags " + OwnerTag + "=%s", "aws logs delete-log-group --log-group-name %s"}, true
 	case TypeRepository:
 		return namedType{"RepositoryName", "RepositoryName", "aws ecr describe-repositories --repository-names %s", "", "aws ecr delete-repository --repository-name %s"}, true
+	case TypeProvider:
+		return namedType{"Url", "Arn", "aws iam list-open-id-connect-providers", "", ""}, true
 	}
 	return namedType{}, false
 }
@@ -83,6 +86,8 @@ func kindOf(typeName string) string {
 		return "log group"
 	case TypeRepository:
 		return "repository"
+	case TypeProvider:
+		return "OIDC provider"
 	case typeGroup:
 		return "Auto Scaling group"
 	case typeLaunchTemplate:
@@ -110,6 +115,9 @@ func (c *computation) taken(st *stackState, id string) (live LiveNamed, importab
 	switch owner := c.d.Target.Platform; {
 	case !live.Exists, live.Stack == st.spec.Name:
 		return live, false, nil
+	case n.Type == TypeProvider:
+		p.reason = fmt.Sprintf("%s cannot be created: the account has it, and AWS takes one; reuse it with spec.github.oidcProviderArn: %s", what, live.ID)
+		p.command = t.look
 	case live.Elsewhere != "":
 		p.reason = fmt.Sprintf("%s cannot be created: the name is taken in %s; the specs need another one", what, live.Elsewhere)
 		if n.Type == TypeBucket {

@@ -56,6 +56,7 @@ type wirePlatform struct {
 		} `json:"cache"`
 		Backend    wireService `json:"backend"`
 		Frontend   wireService `json:"frontend"`
+		GitHub     *wireGitHub `json:"github"`
 		Exceptions []struct {
 			Rule    string `json:"rule"`
 			Reason  string `json:"reason"`
@@ -75,6 +76,18 @@ type wirePlatform struct {
 			Expires  string `json:"expires"`
 		} `json:"ignore"`
 	} `json:"spec"`
+}
+
+type wireGitHub struct {
+	Repository   string `json:"repository"`
+	OwnerID      string `json:"ownerId"`
+	RepositoryID string `json:"repositoryId"`
+	Branch       string `json:"branch"`
+	Environments struct {
+		Apply string `json:"apply"`
+		Plan  string `json:"plan"`
+	} `json:"environments"`
+	OIDCProviderARN string `json:"oidcProviderArn"`
 }
 
 type wireService struct {
@@ -240,6 +253,12 @@ func decodePlatform(raw json.RawMessage, meta Meta, set *Set) error {
 		Cache:    Cache(s.Cache),
 		Backend:  Service(s.Backend),
 		Frontend: Service(s.Frontend),
+	}
+	if g := s.GitHub; g != nil {
+		p.GitHub = &GitHub{
+			Repository: g.Repository, OwnerID: g.OwnerID, RepositoryID: g.RepositoryID, Branch: g.Branch,
+			ApplyEnvironment: g.Environments.Apply, PlanEnvironment: g.Environments.Plan, OIDCProviderARN: g.OIDCProviderARN,
+		}
 	}
 	for _, e := range s.Exceptions {
 		p.Exceptions = append(p.Exceptions, Exception(e))

@@ -11,7 +11,7 @@ func (l *loader) rules(set *Set) {
 	p := &set.Platform
 	for _, rule := range []func(*Set, *Platform){
 		l.ruleRequires, l.rulePlatformName, l.ruleDomain, l.ruleCertificate, l.ruleBudget,
-		l.ruleNetwork, l.ruleZones, l.ruleServices, l.ruleStorage, l.ruleExceptions, l.ruleApprovals, l.ruleIgnore,
+		l.ruleNetwork, l.ruleZones, l.ruleServices, l.ruleStorage, l.ruleGitHub, l.ruleExceptions, l.ruleApprovals, l.ruleIgnore,
 		l.ruleFleets, l.ruleFleetTemplates, l.ruleBundles, l.ruleStackNames,
 	} {
 		rule(set, p)

@@ -1,6 +1,9 @@
 package spec
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // APIVersion is the one version of the documents that this program reads.
 const APIVersion = "reconcile/v1"
@@ -81,6 +84,7 @@ type Platform struct {
 	Cache      Cache
 	Backend    Service
 	Frontend   Service
+	GitHub     *GitHub // nil: no roles for workflows
 	Exceptions []Exception
 	Approvals  []Approval
 	Ignore     []Ignore
@@ -132,6 +136,28 @@ type Service struct {
 	MinTasks         int
 	MaxTasks         int
 	CPUTargetPercent int
+}
+
+// GitHub is the repository whose workflows may plan and apply.
+type GitHub struct {
+	Repository       string // OWNER/NAME
+	OwnerID          string // with RepositoryID: tokens name both by number, see Subject
+	RepositoryID     string
+	Branch           string // that is applied
+	ApplyEnvironment string
+	PlanEnvironment  string // empty: jobs that plan have none
+	OIDCProviderARN  string // of the account's provider; empty: ours to make
+}
+
+// Subject is the "sub" claim of a token for a context such as
+// "environment:production-infra" or "pull_request", in the one of GitHub's two
+// forms that this repository's tokens have.
+func (g GitHub) Subject(context string) string {
+	owner, name, _ := strings.Cut(g.Repository, "/")
+	if g.RepositoryID != "" {
+		owner, name = owner+"@"+g.OwnerID, name+"@"+g.RepositoryID
+	}
+	return "repo:" + owner + "/" + name + ":" + context
 }
 
 // Exception turns a security default off, with a reason.

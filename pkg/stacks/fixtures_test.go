@@ -48,6 +48,15 @@ func withTLS() spec.Set {
 	return set
 }
 
+// onGitHub is the same platform with roles for a repository's workflows.
+func onGitHub() spec.Set {
+	set := shipped()
+	set.Platform.GitHub = &spec.GitHub{
+		Repository: "example/platform", OwnerID: "9919", RepositoryID: "1296269", Branch: "main", ApplyEnvironment: "production-infra",
+	}
+	return set
+}
+
 // other is another platform: prefix, account, region, three zones, TLS, no
 // fleets, an encrypted cache, a small database.
 func other() spec.Set {

@@ -21,7 +21,7 @@ import (
 // platforms are the specs whose templates are held in testdata/golden.
 func platforms() map[string]spec.Set {
 	return map[string]spec.Set{
-		"shipped": shipped(), "tls": withTLS(), "other": other(), "twenty-fleets": many(20),
+		"shipped": shipped(), "tls": withTLS(), "other": other(), "twenty-fleets": many(20), "github": onGitHub(),
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 // reconcileStack holds what this program needs for itself: the bucket of lock,
 // journal, saved plans and large templates. It is created before anything else
 // and deleted after everything else.
-func (p *platform) reconcileStack() plan.Stack {
+func (p *platform) reconcileStack(others []plan.Stack) plan.Stack {
 	s := p.stack(p.reconcile(), "reconcile", "Lock, journal, plans and large templates of reconcile")
 	properties := p.bucketProperties("reconcile", list{
 		props{"Id": "abort-multipart", "Status": "Enabled", "AbortIncompleteMultipartUpload": props{"DaysAfterInitiation": 1}},
@@ -30,6 +30,7 @@ func (p *platform) reconcileStack() plan.Stack {
 	properties["VersioningConfiguration"] = props{"Status": "Enabled"}
 	p.addBucket(s, "", properties)
 	s.output("BucketName", "Bucket of lock, journal, plans and large templates", cfn.LogicalRef("Bucket"))
+	p.reconcileRoles(s, others)
 	return s.finish()
 }
 

@@ -27,13 +27,10 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 	if err != nil {
 		return plan.Desired{}, err
 	}
-	d := plan.Desired{
-		Target: plan.Target{
-			Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest,
-		},
-		Own:       plan.OwnOf(plan.Target{Platform: p.Name, Account: p.Account}),
-		Approvals: slices.Clone(p.Approvals),
+	target := plan.Target{
+		Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest, Role: p.execARN(),
 	}
+	d := plan.Desired{Target: target, Own: plan.OwnOf(target), Approvals: slices.Clone(p.Approvals)}
 	if err := p.renderStacks(&d, fleets); err != nil {
 		return plan.Desired{}, err
 	}
@@ -80,7 +77,7 @@ func (p *platform) renderStacks(d *plan.Desired, fleets []fleet) error {
 	if err != nil {
 		return err
 	}
-	d.Stacks = append(d.Stacks, network, p.dataStack(), p.computeStack(), p.gpuSharedStack(), p.cicdStack(), p.reconcileStack())
+	d.Stacks = append(d.Stacks, network, p.dataStack(), p.computeStack(), p.gpuSharedStack(), p.cicdStack())
 	d.Stacks = append(d.Stacks, p.monitoringStacks(fleets)...)
 	own := make([]plan.Stack, len(fleets))
 	each(len(fleets), func(i int) { own[i] = fleets[i].stack() })
@@ -92,6 +89,8 @@ func (p *platform) renderStacks(d *plan.Desired, fleets []fleet) error {
 		}
 		d.Stacks = append(d.Stacks, s)
 	}
+	p.bind(d.Stacks)
+	d.Stacks = append(d.Stacks, p.reconcileStack(d.Stacks))
 	slices.SortStableFunc(d.Stacks, func(a, b plan.Stack) int { return cmp.Compare(a.Name, b.Name) })
 	for i := 1; i < len(d.Stacks); i++ {
 		if a, b := d.Stacks[i-1], d.Stacks[i]; a.Name == b.Name {

@@ -98,7 +98,9 @@ func besides(s *Stack, cs *ChangeSet, old, next *program, fresh bool) []string {
 	if !equal(plainOutputs(outputs), plainOutputs(next.t.Outputs)) {
 		out = append(out, "Outputs")
 	}
-	if cs.Target.RoleARN != had.RoleARN {
+	// A stack that the import makes has no role yet that it could change: the
+	// CDK's import names its role there, too.
+	if !fresh && cs.Target.RoleARN != had.RoleARN {
 		out = append(out, "RoleArn")
 	}
 	if !maps.Equal(cs.Target.Tags, had.Tags) {

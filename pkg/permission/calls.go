@@ -1,0 +1,131 @@
+package permission
+
+// ARNs with places in braces.
+const (
+	anything   = "*"
+	stacks     = "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*"
+	everyStack = "arn:{partition}:cloudformation:{region}:{account}:stack/*"
+	parameters = "arn:{partition}:ssm:{region}:{account}:parameter/{platform}/*"
+	secrets    = "arn:{partition}:secretsmanager:{region}:{account}:secret:/{platform}/*"
+	workerLogs = "arn:{partition}:logs:{region}:{account}:log-group:/gpu-workers/*"
+	logs       = "arn:{partition}:logs:{region}:{account}:*"
+	registries = "arn:{partition}:ecr:{region}:{account}:repository/{platform}-*"
+	buckets    = "arn:{partition}:s3:::{platform}-*"
+	manifests  = "arn:{partition}:s3:::{platform}-models-{account}/bundles/*"
+	ownBucket  = "arn:{partition}:s3:::{bucket}"
+	ownObjects = "arn:{partition}:s3:::{bucket}/*"
+	ownLock    = "arn:{partition}:s3:::{bucket}/lock/*"
+	ownStack   = "arn:{partition}:cloudformation:{region}:{account}:stack/{platform}-reconcile/*"
+	services   = "arn:{partition}:ecs:{region}:{account}:service/{platform}/*"
+	ourCerts   = "arn:{partition}:acm:{region}:{account}:certificate/*"
+)
+
+// changeSets are named by pkg/apply.
+const changeSets = "rc-*"
+
+// Calls are the operations that pkg/cloud calls, sorted by service. The action
+// of an operation is in AWS's Service Authorization Reference; only where it is
+// not SERVICE:OPERATION a comment says why.
+func Calls() []Call {
+	reading := []Command{Plan, Comment, Status, Drift, Apply, Destroy, Bootstrap}
+	asking := append([]Command{History, Unlock}, reading...)
+	writing := []Command{Apply, Destroy, Bootstrap}
+	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock} // approvals are consumed once: the journal tells
+	locking := []Command{Apply, Destroy, Bootstrap, Unlock}
+	ours := map[string]map[string]string{"StringLike": {"cloudformation:ChangeSetName": changeSets}}
+	// A stack operation of ours always names CloudFormation's role; without it
+	// CloudFormation would act with the rights of whoever called last (I17).
+	viaExec := map[string]map[string]string{"StringEquals": {"cloudformation:RoleArn": "{exec}"}}
+	created := map[string]map[string]string{
+		"StringLike":   {"cloudformation:ChangeSetName": changeSets},
+		"StringEquals": {"cloudformation:RoleArn": "{exec}"},
+		// Absent where the template is in the request (I19).
+		"StringLikeIfExists": {"cloudformation:TemplateUrl": "https://{bucket}.s3.{region}.amazonaws.com/*"},
+	}
+	return []Call{
+		{"ACM", "DescribeCertificate", []string{"acm:DescribeCertificate"}, []string{ourCerts}, nil, reading},
+		{"Auto Scaling", "DescribeAutoScalingGroups", []string{"autoscaling:DescribeAutoScalingGroups"}, []string{anything}, nil, reading},
+		{"Auto Scaling", "DescribeInstanceRefreshes", []string{"autoscaling:DescribeInstanceRefreshes"}, []string{anything}, nil, reading},
+
+		{"CloudFormation", "ListStacks", []string{"cloudformation:ListStacks"}, []string{anything}, nil, reading},
+		{"CloudFormation", "DescribeStacks", []string{"cloudformation:DescribeStacks"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "DescribeStackEvents", []string{"cloudformation:DescribeStackEvents"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "DescribeStackResources", []string{"cloudformation:DescribeStackResources"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "ListStackResources", []string{"cloudformation:ListStackResources"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "GetTemplate", []string{"cloudformation:GetTemplate"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "DescribeEvents", []string{"cloudformation:DescribeEvents"}, []string{everyStack}, nil, writing},
+		{"CloudFormation", "DescribeChangeSet", []string{"cloudformation:DescribeChangeSet"}, []string{everyStack}, nil, writing},
+		// A change set with stack tags needs TagResource; one with a role, PassRole.
+		{"CloudFormation", "CreateChangeSet", []string{"cloudformation:CreateChangeSet"}, []string{stacks}, created, writing},
+		{"CloudFormation", "CreateChangeSet", []string{"cloudformation:TagResource", "cloudformation:UntagResource"}, []string{stacks}, nil, writing},
+		{"CloudFormation", "CreateChangeSet", []string{"iam:PassRole"}, []string{"{exec}"},
+			map[string]map[string]string{"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}, writing},
+		// The program's own stack is made by a person: no workflow may touch it.
+		{"CloudFormation", "CreateStack", []string{"cloudformation:CreateStack", "cloudformation:TagResource"}, []string{ownStack}, nil, []Command{Bootstrap}},
+		{"CloudFormation", "DeleteChangeSet", []string{"cloudformation:DeleteChangeSet"}, []string{stacks}, ours, writing},
+		{"CloudFormation", "ExecuteChangeSet", []string{"cloudformation:ExecuteChangeSet"}, []string{stacks}, ours, writing},
+		{"CloudFormation", "DeleteStack", []string{"cloudformation:DeleteStack"}, []string{stacks}, viaExec, writing},
+		{"CloudFormation", "ContinueUpdateRollback", []string{"cloudformation:ContinueUpdateRollback"}, []string{stacks}, viaExec, writing},
+		{"CloudFormation", "RollbackStack", []string{"cloudformation:RollbackStack"}, []string{stacks}, viaExec, writing},
+		{"CloudFormation", "UpdateTerminationProtection", []string{"cloudformation:UpdateTerminationProtection"}, []string{stacks}, nil, writing},
+
+		{"CloudWatch Logs", "DescribeLogGroups", []string{"logs:DescribeLogGroups"}, []string{logs}, nil, reading},
+		{"CloudWatch Logs", "ListTagsForResource", []string{"logs:ListTagsForResource"}, []string{logs}, nil, writing},
+		// A group that is made with tags needs TagResource.
+		{"CloudWatch Logs", "CreateLogGroup", []string{"logs:CreateLogGroup", "logs:TagResource"}, []string{workerLogs}, nil, writing},
+		{"CloudWatch Logs", "PutRetentionPolicy", []string{"logs:PutRetentionPolicy"}, []string{workerLogs}, nil, writing},
+		{"CloudWatch Logs", "DeleteRetentionPolicy", []string{"logs:DeleteRetentionPolicy"}, []string{workerLogs}, nil, writing},
+		{"CloudWatch Logs", "DeleteLogGroup", []string{"logs:DeleteLogGroup"}, []string{workerLogs}, nil, writing},
+
+		{"EC2", "DescribeLaunchTemplateVersions", []string{"ec2:DescribeLaunchTemplateVersions"}, []string{anything}, nil, reading},
+		{"ECR", "DescribeImages", []string{"ecr:DescribeImages"}, []string{registries}, nil, reading},
+		{"ECR", "DescribeRepositories", []string{"ecr:DescribeRepositories"}, []string{registries}, nil, reading},
+		{"ECR", "ListTagsForResource", []string{"ecr:ListTagsForResource"}, []string{registries}, nil, reading},
+		{"ECS", "DescribeServices", []string{"ecs:DescribeServices"}, []string{services}, nil, reading},
+
+		{"IAM", "ListOpenIDConnectProviders", []string{"iam:ListOpenIDConnectProviders"}, []string{anything}, nil, reading},
+
+		{"CloudFormation", "DetectStackDrift", []string{"cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"}, []string{everyStack}, nil, []Command{Drift}},
+		{"CloudFormation", "DescribeStackDriftDetectionStatus", []string{"cloudformation:DescribeStackDriftDetectionStatus"}, []string{anything}, nil, []Command{Drift}},
+		{"CloudFormation", "DescribeStackResourceDrifts", []string{"cloudformation:DescribeStackResourceDrifts"}, []string{everyStack}, nil, []Command{Drift}},
+		// What these list has names that AWS gives, or IAM takes no resource.
+		{"Application Auto Scaling", "DescribeScalableTargets", []string{"application-autoscaling:DescribeScalableTargets"}, []string{anything}, nil, []Command{Drift}},
+		{"Application Auto Scaling", "DescribeScalingPolicies", []string{"application-autoscaling:DescribeScalingPolicies"}, []string{anything}, nil, []Command{Drift}},
+		{"Auto Scaling", "DescribePolicies", []string{"autoscaling:DescribePolicies"}, []string{anything}, nil, []Command{Drift}},
+		{"CloudWatch", "DescribeAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{anything}, nil, []Command{Drift}},
+		{"EC2", "DescribeSecurityGroups", []string{"ec2:DescribeSecurityGroups"}, []string{anything}, nil, []Command{Drift}},
+		{"ElastiCache", "DescribeCacheClusters", []string{"elasticache:DescribeCacheClusters"}, []string{anything}, nil, []Command{Drift}},
+		{"ElastiCache", "DescribeReplicationGroups", []string{"elasticache:DescribeReplicationGroups"}, []string{anything}, nil, []Command{Drift}},
+		{"RDS", "DescribeDBInstances", []string{"rds:DescribeDBInstances"}, []string{anything}, nil, []Command{Drift}},
+		{"S3", "GetPublicAccessBlock", []string{"s3:GetBucketPublicAccessBlock"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketVersioning", []string{"s3:GetBucketVersioning"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketLogging", []string{"s3:GetBucketLogging"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketCors", []string{"s3:GetBucketCORS"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketEncryption", []string{"s3:GetEncryptionConfiguration"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketOwnershipControls", []string{"s3:GetBucketOwnershipControls"}, []string{buckets}, nil, []Command{Drift}},
+		{"S3", "GetBucketLifecycleConfiguration", []string{"s3:GetLifecycleConfiguration"}, []string{buckets}, nil, []Command{Drift}},
+
+		// HeadBucket is allowed by ListBucket, HeadObject by GetObject.
+		{"S3", "HeadBucket", []string{"s3:ListBucket"}, []string{buckets}, nil, reading},
+		{"S3", "GetBucketTagging", []string{"s3:GetBucketTagging"}, []string{buckets}, nil, reading},
+		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{manifests}, nil, reading},
+
+		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{ownBucket}, nil, recorded},
+		{"S3", "GetObject", []string{"s3:GetObject"}, []string{ownObjects}, nil, recorded},
+		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, writing},
+		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, locking},
+
+		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
+		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
+		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, reading},
+		{"SSM", "ListTagsForResource", []string{"ssm:ListTagsForResource"}, []string{parameters}, nil, writing},
+		// A parameter that is made with tags needs AddTagsToResource.
+		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, writing},
+		{"SSM", "DeleteParameter", []string{"ssm:DeleteParameter"}, []string{parameters}, nil, writing},
+
+		// STS answers everybody who they are.
+		{"STS", "GetCallerIdentity", nil, nil, nil, asking},
+		{"Secrets Manager", "DescribeSecret", []string{"secretsmanager:DescribeSecret"}, []string{secrets}, nil, reading},
+		{"Secrets Manager", "PutSecretValue", []string{"secretsmanager:PutSecretValue"}, []string{secrets}, nil, writing},
+	}
+}

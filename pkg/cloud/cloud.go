@@ -149,6 +149,7 @@ func (c *Cloud) openClients(cfg aws.Config, static bool) {
 	c.logs = cloudwatchlogs.NewFromConfig(cfg)
 	c.acm = acm.NewFromConfig(cfg)
 	c.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.DisableLogOutputChecksumValidationSkipped = true // it would write to standard error past our log
 		// What is not AWS has no DNS name per bucket.
 		o.UsePathStyle = static || cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
 	})

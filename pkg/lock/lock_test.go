@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,6 +216,7 @@ func TestUnreadable(t *testing.T) {
 // memory is a Store. A fault may come before the call is carried out, or take
 // away its answer.
 type memory struct {
+	mu    sync.Mutex
 	there bool
 	body  []byte
 	n     int
@@ -224,6 +226,8 @@ type memory struct {
 func (m *memory) tag() string { return strconv.Itoa(m.n) }
 
 func (m *memory) call(op string, do func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var before, after error
 	if m.fault != nil {
 		before, after = m.fault(op)

@@ -33,6 +33,7 @@ var named = map[string]map[string]any{
 	"AWS::ElasticLoadBalancingV2::LoadBalancer":  {"Name": "n", "Subnets": []any{}},
 	"AWS::ElasticLoadBalancingV2::TargetGroup":   {"Name": "n"},
 	"AWS::IAM::InstanceProfile":                  {"InstanceProfileName": "n", "Roles": []any{"there"}},
+	"AWS::IAM::ManagedPolicy":                    {"ManagedPolicyName": "n", "PolicyDocument": map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}}},
 	"AWS::IAM::Role":                             {"RoleName": "n", "AssumeRolePolicyDocument": map[string]any{}},
 	"AWS::Lambda::Function":                      {"FunctionName": "n", "Role": aServiceRole, "Handler": "a.b", "Runtime": "python3.13", "Code": map[string]any{"ZipFile": "x"}},
 	"AWS::Logs::LogGroup":                        {"LogGroupName": "n"},

@@ -47,7 +47,7 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if err := checkChangeSetModes(in, kind); err != nil {
 		return nil, err
 	}
-	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind, in.DeploymentMode)
+	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate, in.Parameters, in.Tags, in.Capabilities, kind, in.DeploymentMode, deref(in.IncludeNestedStacks))
 	if have := e.changeSet(s.ID, name); have != nil {
 		return e.sameChangeSet(have, in, digest)
 	}
@@ -58,9 +58,6 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 	if err != nil {
 		return nil, err
 	}
-	if deref(in.IncludeNestedStacks) && next.nests() {
-		return nil, invalid("Change sets of nested stacks are not made here: IncludeNestedStacks is refused for a template that has nested stacks.")
-	}
 	if len(e.load().sets[s.ID]) >= maxChangeSets {
 		return nil, &Error{Code: "LimitExceededException", Message: "ChangeSet limit exceeded", Status: 400}
 	}
@@ -68,8 +65,14 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		return nil, invalid("1 validation error detected: Value at 'resourcesToImport' failed to satisfy constraint: Member must have length less than or equal to 200")
 	}
 	cs := e.newChangeSet(in, target, kind, digest, now)
-	if err := e.fill(ctx, s, cs, next, fresh, !deref(in.DisableValidation)); err != nil {
+	nested, err := e.fill(ctx, s, cs, next, fresh, !deref(in.DisableValidation), 0)
+	if err != nil {
 		return nil, err
+	}
+	if n := nested.drafts(); n > 0 {
+		if err := e.room(n + 1); err != nil {
+			return nil, err
+		}
 	}
 	if e.State.Stacks[s.ID] == nil {
 		if s, err = e.admit(s, now); err != nil {
@@ -79,6 +82,9 @@ func (e *Engine) createChangeSet(ctx context.Context, in *cloudformation.CreateC
 		e.setStatus(s, "REVIEW_IN_PROGRESS", "User Initiated", now)
 	}
 	e.keepChangeSet(s, cs)
+	if err := e.keepNest(cs, nested, now); err != nil {
+		return nil, err
+	}
 	return &cloudformation.CreateChangeSetOutput{Id: ptr(cs.ID), StackId: ptr(s.ID)}, nil
 }
 
@@ -89,6 +95,7 @@ func (e *Engine) newChangeSet(in *cloudformation.CreateChangeSetInput, target *D
 		Description: deref(in.Description), OnFailure: string(in.OnStackFailure), Target: *target,
 		Execution: "AVAILABLE", ImportAny: deref(in.ImportExistingResources), NoRollback: noRollback(in.DeploymentConfig),
 		Revert: in.DeploymentMode == types.DeploymentModeRevertDrift, Mode: deploymentMode(in.DeploymentConfig),
+		Nested: deref(in.IncludeNestedStacks),
 	}
 	for _, r := range in.ResourcesToImport {
 		cs.Import = append(cs.Import, ImportItem{deref(r.LogicalResourceId), deref(r.ResourceType), r.ResourceIdentifier})
@@ -99,7 +106,9 @@ func (e *Engine) newChangeSet(in *cloudformation.CreateChangeSetInput, target *D
 // keepChangeSet gives a change set its ids and adds it to its stack.
 func (e *Engine) keepChangeSet(s *Stack, cs *ChangeSet) {
 	cs.Stack = s.ID
-	cs.ID = e.arn("cloudformation", "changeSet/"+cs.Name+"/"+e.nextID(s, "changeSet"))
+	if cs.ID == "" {
+		cs.ID = e.arn("cloudformation", "changeSet/"+cs.Name+"/"+e.nextID(s, "changeSet"))
+	}
 	cs.Operation = e.nextID(s, "operation")
 	s.Last = append([]OperationRef{{ID: cs.Operation, Type: "CREATE_CHANGESET", Start: cs.Created, End: cs.Ready, OK: cs.Failed == ""}}, s.Last...)
 	if len(s.Last) > maxLastOperations {
@@ -153,13 +162,14 @@ func (e *Engine) sameChangeSet(have *ChangeSet, in *cloudformation.CreateChangeS
 	return &cloudformation.CreateChangeSetOutput{Id: ptr(have.ID), StackId: ptr(have.Stack)}, nil
 }
 
-// fill computes what the change set announces, or why it fails.
-func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *program, fresh, validate bool) error {
+// fill computes what the change set announces, or why it fails, and what it finds
+// of nested stacks, if it looks into them.
+func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *program, fresh, validate bool, depth int) (*nest, error) {
 	var old *program
 	if !fresh {
 		var err error
 		if old, err = e.program(s); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var states map[string]actual
@@ -167,22 +177,26 @@ func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *progra
 		states = e.actualStates(ctx, s)
 		cs.StackDrift = stackDrift(states)
 	}
-	changes, other, err := e.compare(s, old, next, &cs.Target, states)
+	nested := e.newNest(ctx, cs, validate, depth)
+	changes, other, err := e.compare(s, old, next, &cs.Target, states, nested)
 	if err != nil {
 		if strings.HasPrefix(reasonOf(err), "No export named") {
 			cs.Failed, cs.Execution = reasonOf(err), "UNAVAILABLE"
-			return nil
+			return nested, nil
 		}
-		return err
+		return nil, err
 	}
 	cs.Changes = changes
+	e.tie(cs, nested)
 	e.markImports(ctx, cs)
 	if cs.Type == "IMPORT" {
 		if err := e.checkImport(s, cs, old, next, fresh); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	cs.Failed = e.importFails(ctx, cs, next)
+	if cs.Failed = e.importFails(ctx, cs, next); cs.Failed == "" {
+		cs.Failed = nested.failure()
+	}
 	failed := s.Status == "CREATE_FAILED" || s.Status == "UPDATE_FAILED"
 	switch {
 	case cs.Failed != "":
@@ -198,7 +212,7 @@ func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *progra
 		cs.Execution = "UNAVAILABLE"
 		cs.Changes = nil
 	}
-	return nil
+	return nested, nil
 }
 
 // markImports turns additions into imports where a resource is taken over.
@@ -267,17 +281,20 @@ func (e *Engine) deleteChangeSet(in *cloudformation.DeleteChangeSetInput, now ti
 		}
 		return nil, err
 	}
-	if status := cs.status(now); cs.Execution == "EXECUTE_IN_PROGRESS" || status == types.ChangeSetStatusCreateInProgress || status == types.ChangeSetStatusCreatePending {
+	if cs.Parent != "" {
+		return nil, &Error{Code: "InvalidChangeSetStatus", Message: "ChangeSet [" + cs.ID + "] belongs to a nested hierarchy and cannot be deleted alone. Delete the root change set [" + cs.Root + "].", Status: 400}
+	}
+	if status := cs.status(now); cs.Execution == "EXECUTE_IN_PROGRESS" || status == types.ChangeSetStatusCreateInProgress || status == types.ChangeSetStatusCreatePending ||
+		cs.Nested && cs.Execution == "EXECUTE_COMPLETE" { // copilot-cli #4426
 		current := string(status)
-		if cs.Execution == "EXECUTE_IN_PROGRESS" {
+		if strings.HasPrefix(cs.Execution, "EXECUTE_") {
 			current = cs.Execution
 		}
 		return nil, &Error{Code: "InvalidChangeSetStatus", Message: "ChangeSet [" + cs.ID + "] cannot be deleted in its current status of [" + current + "]", Status: 400}
 	}
 	if cs.Gone.IsZero() {
-		// Deleting is asynchronous: the name is taken until it is over (B6).
-		cs.Gone = now.Add(e.seconds(secondsDelete))
-		e.wake(due{cs.Gone, dueForget, cs.ID})
+		e.abandon(cs, now)
+		e.goes(cs, now)
 	}
 	return &cloudformation.DeleteChangeSetOutput{}, nil
 }
@@ -285,6 +302,8 @@ func (e *Engine) deleteChangeSet(in *cloudformation.DeleteChangeSetInput, now ti
 // status is the change set's status at a moment.
 func (cs *ChangeSet) status(now time.Time) types.ChangeSetStatus {
 	switch {
+	case now.Before(cs.Going):
+		return types.ChangeSetStatusDeletePending
 	case !cs.Gone.IsZero():
 		return types.ChangeSetStatusDeleteInProgress
 	case now.Before(cs.Start):
@@ -327,7 +346,7 @@ func (e *Engine) executeChangeSet(in *cloudformation.ExecuteChangeSetInput, now 
 		return nil, cannotUpdate(s)
 	}
 	cs.Execution = "EXECUTE_IN_PROGRESS"
-	e.obsolete(s, cs.ID)
+	e.obsolete(s, cs.ID, now)
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), ChangeSet: cs.ID, Import: cs.Import, ImportAny: cs.ImportAny,
 		NoRollback:   deref(in.DisableRollback) || cs.NoRollback || cs.OnFailure == "DO_NOTHING",
@@ -363,10 +382,15 @@ func (e *Engine) importStack(s *Stack, op *Operation, target *Deployment, now ti
 
 // obsolete makes the stack's other change sets useless: they were made for a
 // stack that is no more (B3).
-func (e *Engine) obsolete(s *Stack, except string) {
+func (e *Engine) obsolete(s *Stack, except string, at time.Time) {
 	for _, id := range e.load().sets[s.ID] {
-		if cs := e.State.ChangeSets[id]; id != except && cs.Execution == "AVAILABLE" {
+		cs := e.State.ChangeSets[id]
+		if id == except {
+			continue
+		}
+		if cs.Execution == "AVAILABLE" {
 			cs.Execution = "OBSOLETE"
 		}
+		e.abandon(cs, at)
 	}
 }

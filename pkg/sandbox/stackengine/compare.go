@@ -34,6 +34,7 @@ type comparison struct {
 	params map[string]bool
 	hidden []string          // NoEcho values
 	actual map[string]actual // of a drift-aware change set, by logical id
+	nest   *nest             // of a change set with nested stacks
 }
 
 // What becomes of a resource that others refer to.
@@ -46,9 +47,10 @@ const (
 )
 
 // compare lists the changes, sorted by logical id, and tells whether outputs
-// or stack tags change. states is nil except for a drift-aware change set.
-func (e *Engine) compare(s *Stack, old, next *program, target *Deployment, states map[string]actual) (changes []Change, other bool, err error) {
-	c := &comparison{e: e, s: s, old: old, next: next, target: target, params: map[string]bool{}, actual: states}
+// or stack tags change. states is nil except for a drift-aware change set, n
+// except for one with nested stacks.
+func (e *Engine) compare(s *Stack, old, next *program, target *Deployment, states map[string]actual, n *nest) (changes []Change, other bool, err error) {
+	c := &comparison{e: e, s: s, old: old, next: next, target: target, params: map[string]bool{}, actual: states, nest: n}
 	if old != nil {
 		for _, name := range keys(next.params) {
 			if !equal(old.params[name], next.params[name]) {
@@ -155,6 +157,14 @@ func (c *comparison) resource(id string) (Change, bool, error) {
 	}
 	r := c.s.Resources[id]
 	change := Change{LogicalID: id, Type: n.Type}
+	if n.Type == stackType && c.nest != nil {
+		if err := c.nest.look(c, id); err != nil {
+			return Change{}, false, err
+		}
+	}
+	if n.open {
+		return c.undecided(change, r, props), true, nil
+	}
 	if r == nil || r.Status == "DELETE_COMPLETE" || r.Status == "CREATE_FAILED" {
 		c.fate[id] = fateAdded
 		change.Action = "Add"
@@ -205,6 +215,20 @@ func (c *comparison) resource(id string) (Change, bool, error) {
 	}
 	change.Before, change.After = c.context(before, metadata), c.context(props, n.Metadata)
 	return change, true, nil
+}
+
+// undecided is the change of a resource whose condition hangs on a value that the
+// execution tells: it is made, changed, left alone or removed (reference of
+// ResourceChange: Dynamic, the exact action cannot be determined. That it comes
+// with change sets of nested stacks, whose parameters may be unknown: K).
+func (c *comparison) undecided(change Change, r *StackResource, props map[string]any) Change {
+	c.fate[change.LogicalID] = fateMaybe
+	change.Action = "Dynamic"
+	change.After = c.context(props, nil)
+	if r != nil && r.Status != "DELETE_COMPLETE" {
+		change.PhysicalID, change.Before = r.PhysicalID, c.context(decode(r.Properties), nil)
+	}
+	return change
 }
 
 // onlyAttributes tells whether only policies or metadata change, which no

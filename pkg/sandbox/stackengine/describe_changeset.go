@@ -19,8 +19,8 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 		ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(cs.Stack), StackName: ptr(s.Name),
 		CreationTime: ptr(cs.Created), Description: optional(cs.Description), Status: status, ExecutionStatus: cs.execution(now),
 		Capabilities: []types.Capability{}, NotificationARNs: append([]string{}, d.Notify...), Parameters: e.shownParameters(d),
-		RollbackConfiguration: d.rollback(), IncludeNestedStacks: ptr(false), OnStackFailure: types.OnStackFailure(cs.OnFailure),
-		Changes: []types.Change{},
+		RollbackConfiguration: d.rollback(), IncludeNestedStacks: ptr(cs.Nested), OnStackFailure: types.OnStackFailure(cs.OnFailure),
+		Changes: []types.Change{}, ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), StatusReason: cs.reason(status),
 	}
 	if len(d.Tags) > 0 {
 		out.Tags = tagList(d.Tags)
@@ -36,9 +36,6 @@ func (e *Engine) describeChangeSet(in *cloudformation.DescribeChangeSetInput, no
 	}
 	if cs.ImportAny {
 		out.ImportExistingResources = ptr(true)
-	}
-	if status == types.ChangeSetStatusFailed {
-		out.StatusReason = optional(cs.Failed)
 	}
 	if status == types.ChangeSetStatusCreatePending || status == types.ChangeSetStatusCreateInProgress {
 		return out, nil
@@ -69,10 +66,21 @@ func (cs *ChangeSet) execution(now time.Time) types.ExecutionStatus {
 	return types.ExecutionStatus(cs.Execution)
 }
 
+// reason is why a change set has its status.
+func (cs *ChangeSet) reason(status types.ChangeSetStatus) *string {
+	switch {
+	case status == types.ChangeSetStatusFailed:
+		return optional(cs.Failed)
+	case status == types.ChangeSetStatusCreateComplete && cs.Parent != "" && cs.Execution == "UNAVAILABLE":
+		return ptr(executableFromRoot)
+	}
+	return nil
+}
+
 func resourceChange(c Change, values bool, at time.Time) *types.ResourceChange {
 	a := c.Plain
 	out := &types.ResourceChange{
-		Action: types.ChangeAction(c.Action), LogicalResourceId: ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID), ResourceType: ptr(c.Type),
+		Action: types.ChangeAction(c.Action), LogicalResourceId: ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID), ResourceType: ptr(c.Type), ChangeSetId: optional(c.ChangeSet),
 		Scope: []types.ResourceAttribute{}, Details: []types.ResourceChangeDetail{},
 	}
 	if values {
@@ -132,11 +140,10 @@ func (e *Engine) listChangeSets(in *cloudformation.ListChangeSetsInput, now time
 		cs := e.State.ChangeSets[id]
 		summary := types.ChangeSetSummary{
 			ChangeSetId: ptr(cs.ID), ChangeSetName: ptr(cs.Name), StackId: ptr(s.ID), StackName: ptr(s.Name), CreationTime: ptr(cs.Created),
-			Description: optional(cs.Description), Status: cs.status(now), ExecutionStatus: cs.execution(now), IncludeNestedStacks: ptr(false),
+			Description: optional(cs.Description), Status: cs.status(now), ExecutionStatus: cs.execution(now), IncludeNestedStacks: ptr(cs.Nested),
+			ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root),
 		}
-		if summary.Status == types.ChangeSetStatusFailed {
-			summary.StatusReason = optional(cs.Failed)
-		}
+		summary.StatusReason = cs.reason(summary.Status)
 		out.Summaries = append(out.Summaries, summary)
 	}
 	return out, nil

@@ -24,7 +24,7 @@ func (c *comparison) details(r *StackResource, n *node, before, after map[string
 			out = c.add(out, detail)
 		}
 	}
-	if n.Type == stackType {
+	if n.Type == stackType && !c.nest.quiet(r.LogicalID) {
 		out = c.add(out, nestedChange())
 	}
 	return append(out, c.attributes(t, r, n)...)

@@ -101,7 +101,8 @@ func (p *program) call(name string, arg any, r resolver) (any, error) {
 		}
 		return p.eval(v, r)
 	case "Condition", "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
-		return p.truth(map[string]any{name: arg})
+		v, err := p.truth(map[string]any{name: arg})
+		return v.value(), err
 	}
 	v, err := p.eval(arg, r)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // checkChangeSetModes holds what CreateChangeSet says of its modes: values of
 // the API's model; OnStackFailure DELETE and REVERT_DRIFT against the type of
-// the change set (reference of CreateChangeSet; the two last texts are K).
+// the change set (reference of CreateChangeSet; the three last texts are K).
 func checkChangeSetModes(in *cloudformation.CreateChangeSetInput, kind string) error {
 	if !slices.Contains([]string{"CREATE", "UPDATE", "IMPORT"}, kind) {
 		return constraint(kind, "changeSetType", "satisfy enum value set: [CREATE, UPDATE, IMPORT]")
@@ -21,11 +21,12 @@ func checkChangeSetModes(in *cloudformation.CreateChangeSetInput, kind string) e
 		return err
 	}
 	switch f := in.OnStackFailure; {
-
 	case f != "" && !slices.Contains(f.Values(), f):
 		return constraint(string(f), "onStackFailure", "satisfy enum value set: [DO_NOTHING, ROLLBACK, DELETE]")
 	case f == types.OnStackFailureDelete && kind != "CREATE":
 		return invalid("OnStackFailure DELETE is only supported for change sets of type CREATE.")
+	case deref(in.IncludeNestedStacks) && kind == "IMPORT":
+		return invalid("IncludeNestedStacks is not supported for change sets of type IMPORT.")
 	case in.DeploymentMode == types.DeploymentModeRevertDrift && kind != "UPDATE":
 		return invalid("DeploymentMode REVERT_DRIFT is only supported for change sets of type UPDATE.")
 	}

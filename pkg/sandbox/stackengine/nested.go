@@ -25,9 +25,9 @@ const maxNesting = 16
 // childWait is the end of a task that the nested stack ends.
 func childWait(at time.Time) time.Time { return at.AddDate(1, 0, 0) }
 
-// childTarget is what a resource asks its nested stack to be.
-func (e *Engine) childTarget(ctx context.Context, parent *Stack, r *StackResource, child *Stack, fresh bool) (*Deployment, *program, error) {
-	props := decode(r.Properties)
+// childTarget is what a resource with these properties asks its nested stack to
+// be, in a stack that is deployed as parent says.
+func (e *Engine) childTarget(ctx context.Context, parent *Deployment, props map[string]any, child *Stack, fresh bool) (*Deployment, *program, error) {
 	in := deployment{parameters: []types.Parameter{}, tags: []types.Tag{}, notify: []string{}}
 	if url, ok := text(props["TemplateURL"]); ok {
 		in.url = &url
@@ -47,7 +47,7 @@ func (e *Engine) childTarget(ctx context.Context, parent *Stack, r *StackResourc
 		}
 		in.parameters = append(in.parameters, types.Parameter{ParameterKey: ptr(name), ParameterValue: ptr(value)})
 	}
-	tags := maps.Clone(parent.Deployed.Tags)
+	tags := maps.Clone(parent.Tags)
 	if tags == nil {
 		tags = map[string]string{}
 	}
@@ -58,7 +58,7 @@ func (e *Engine) childTarget(ctx context.Context, parent *Stack, r *StackResourc
 		tags[k], _ = text(m["Value"])
 	}
 	in.tags = tagList(tags)
-	for _, c := range parent.Deployed.Capabilities {
+	for _, c := range parent.Capabilities {
 		in.capabilities = append(in.capabilities, types.Capability(c))
 	}
 	list, _ := props["NotificationARNs"].([]any)
@@ -70,7 +70,7 @@ func (e *Engine) childTarget(ctx context.Context, parent *Stack, r *StackResourc
 	if err != nil {
 		return nil, nil, err
 	}
-	d.RoleARN = parent.Deployed.RoleARN
+	d.RoleARN = parent.RoleARN
 	if minutes := number(props["TimeoutInMinutes"]); minutes != nil {
 		d.Timeout = int32(*minutes)
 	}
@@ -90,13 +90,12 @@ func (e *Engine) startChild(ctx context.Context, s *Stack, t *Task, r *StackReso
 		refuse(fmt.Sprintf("Stacks are nested more than %d deep", maxNesting))
 		return
 	}
-	child := e.draft(e.generatedName(stackType, s.Name, r.LogicalID, e.random(upperAlnum, 12, s.ID, r.LogicalID, itoa(r.Serial))))
-	child.Parent, child.Root = s.ID, s.Root
-	if child.Root == "" {
-		child.Root = s.ID
+	cs, child := e.prepared(s, r.LogicalID)
+	if child == nil {
+		child = e.draftChild(s, r.LogicalID, itoa(r.Serial))
 	}
-	target, _, err := e.childTarget(ctx, s, r, child, true)
-	if err == nil {
+	target, _, err := e.childTarget(ctx, &s.Deployed, decode(r.Properties), child, true)
+	if err == nil && child.Status == "" {
 		child, err = e.admit(child, at)
 	}
 	if err != nil {
@@ -104,10 +103,23 @@ func (e *Engine) startChild(ctx context.Context, s *Stack, t *Task, r *StackReso
 		return
 	}
 	target.NoRollback = s.Op.NoRollback
+	target.ChangeSet = cs
 	child.Deployed = *target
 	r.PhysicalID = child.ID
 	t.Mid, t.End = at.Add(e.seconds(secondsToTell)), childWait(at)
-	e.run(child, &Operation{Type: "CREATE_STACK", Token: s.Op.Token, NoRollback: s.Op.NoRollback, Express: s.Op.Express}, phaseCreate, "User Initiated", at)
+	e.executing(cs)
+	e.run(child, &Operation{Type: "CREATE_STACK", Token: s.Op.Token, ChangeSet: cs, NoRollback: s.Op.NoRollback, Express: s.Op.Express}, phaseCreate, "User Initiated", at)
+}
+
+// draftChild is a nested stack that does not exist yet; label tells it from
+// others of the same resource.
+func (e *Engine) draftChild(parent *Stack, logical, label string) *Stack {
+	child := e.draft(e.generatedName(stackType, parent.Name, logical, e.random(upperAlnum, 12, parent.ID, logical, label)))
+	child.Parent, child.Root = parent.ID, parent.Root
+	if child.Root == "" {
+		child.Root = parent.ID
+	}
+	return child
 }
 
 func (e *Engine) depth(s *Stack) int {
@@ -137,7 +149,7 @@ func (e *Engine) startChildUpdate(ctx context.Context, s *Stack, t *Task, r, nex
 		refuse(withID(r.PhysicalID).Message)
 		return
 	}
-	target, program, err := e.childTarget(ctx, s, next, child, false)
+	target, program, err := e.childTarget(ctx, &s.Deployed, decode(next.Properties), child, false)
 	if err == nil {
 		if err = e.anyChange(child, program, target); err != nil && sameJSON(r.Properties, next.Properties) {
 			// Nothing changes: the resource is as it was.
@@ -166,7 +178,9 @@ func (e *Engine) startChildUpdate(ctx context.Context, s *Stack, t *Task, r, nex
 	earlier := child.Deployed
 	child.Earlier = &earlier
 	t.End = childWait(at)
-	e.update(child, &Operation{Type: "UPDATE_STACK", Token: s.Op.Token, NoRollback: s.Op.NoRollback, Revert: s.Op.Revert, Express: s.Op.Express}, target, at)
+	cs, _ := e.prepared(s, t.Logical)
+	e.executing(cs)
+	e.update(child, &Operation{Type: "UPDATE_STACK", Token: s.Op.Token, ChangeSet: cs, NoRollback: s.Op.NoRollback, Revert: s.Op.Revert, Express: s.Op.Express}, target, at)
 }
 
 // startChildRestore brings the nested stack back to what the parent's update found.
@@ -204,7 +218,7 @@ func (e *Engine) startChildRemove(s *Stack, t *Task, r *StackResource, at time.T
 		e.cancel(child, at)
 	}
 	t.End = childWait(at)
-	e.obsolete(child, "")
+	e.obsolete(child, "", at)
 	e.run(child, &Operation{Type: "DELETE_STACK", Token: s.Op.Token, RetainExcept: s.Op.RetainExcept}, phaseDelete, "", at)
 	if reason := e.exportsInUse(child); reason != "" {
 		e.end(child, "DELETE_FAILED", reason, at)
@@ -263,15 +277,6 @@ func childError(t *Task, child *Stack, cause string) string {
 		cause = child.Reason
 	}
 	return strings.TrimSpace(fmt.Sprintf("Embedded stack %s was not successfully %s: %s", child.ID, verb, cause))
-}
-
-func (p *program) nests() bool {
-	for _, n := range p.nodes {
-		if n.Type == stackType {
-			return true
-		}
-	}
-	return false
 }
 
 // nestedChange is what a change set says of a nested stack that nothing else

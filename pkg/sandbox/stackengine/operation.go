@@ -331,6 +331,7 @@ func (e *Engine) end(s *Stack, status, reason string, at time.Time) {
 		if !ok {
 			cs.Execution = "EXECUTE_FAILED"
 		}
+		e.abandon(cs, at)
 	}
 	s.Op = nil
 	delete(e.load().programs, s.ID)

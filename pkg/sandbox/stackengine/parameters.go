@@ -115,14 +115,14 @@ type given struct {
 // request, from the previous deployment or from its default. The texts: AWS
 // documentation of troubleshooting, and C14 of failure-modes for SSM.
 func (e *Engine) bindParameters(t *template, in map[string]given, previous map[string]string) (values, resolved map[string]string, err error) {
-	var unknown, missing []string
+	var undeclared, missing []string
 	for _, name := range keys(in) {
 		if _, ok := t.Parameters[name]; !ok {
-			unknown = append(unknown, name)
+			undeclared = append(undeclared, name)
 		}
 	}
-	if len(unknown) > 0 {
-		return nil, nil, invalid("Parameters: [%s] do not exist in the template", strings.Join(unknown, ", "))
+	if len(undeclared) > 0 {
+		return nil, nil, invalid("Parameters: [%s] do not exist in the template", strings.Join(undeclared, ", "))
 	}
 	values, resolved = map[string]string{}, map[string]string{}
 	for _, name := range keys(t.Parameters) {
@@ -140,6 +140,9 @@ func (e *Engine) bindParameters(t *template, in map[string]given, previous map[s
 		default:
 			missing = append(missing, name)
 			continue
+		}
+		if unknown(values[name]) {
+			continue // of a nested stack in a change set: the execution checks it
 		}
 		if err := p.check(name, values[name]); err != nil {
 			return nil, nil, err
@@ -167,6 +170,9 @@ func (e *Engine) checkIDs(t *template, values, resolved map[string]string) error
 		if p.fromSSM() {
 			v = resolved[name]
 		}
+		if unknown(v) {
+			continue
+		}
 		for _, id := range splitList(v) {
 			if err := e.checkReferences(id); err != nil {
 				return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", id, name)
@@ -184,6 +190,10 @@ func (e *Engine) resolveSSM(t *template, values, resolved map[string]string) err
 			continue
 		}
 		key := values[name]
+		if unknown(key) {
+			resolved[name] = knownAfterApply
+			continue
+		}
 		v, ok := "", false
 		if e.Parameter != nil {
 			v, ok = e.Parameter(key, "")

@@ -13,7 +13,7 @@ type program struct {
 	params     map[string]any // what Ref of a parameter gives
 	masked     map[string]any // the same with NoEcho hidden; nil when nothing is hidden
 	pseudo     map[string]any
-	conditions map[string]bool
+	conditions map[string]verdict
 	deciding   map[string]bool  // conditions that are being decided
 	nodes      map[string]*node // resources whose condition holds
 	order      []string         // logical ids, each after what it needs
@@ -26,6 +26,7 @@ type node struct {
 	resource
 	props map[string]any // Properties with Fn::If decided
 	needs []string       // logical ids, sorted
+	open  bool           // whether it exists shows in the execution
 }
 
 // compile decides conditions, checks references and orders the resources.
@@ -110,21 +111,23 @@ func (e *Engine) zones(region string) []string {
 func (p *program) collect() error {
 	for _, id := range keys(p.t.Resources) {
 		r := p.t.Resources[id]
+		open := false
 		if r.Condition != "" {
-			holds, ok := p.conditions[r.Condition]
+			v, ok := p.conditions[r.Condition]
 			if !ok {
 				return invalid("Template format error: Unresolved condition dependency %s in the Resources block of the template", r.Condition)
 			}
-			if !holds {
+			if v == verdictNo {
 				continue
 			}
+			open = v == verdictOpen
 		}
 		v, err := p.prune(r.Properties)
 		if err != nil {
 			return err
 		}
 		props, _ := v.(map[string]any)
-		p.nodes[id] = &node{resource: r, props: props}
+		p.nodes[id] = &node{resource: r, props: props, open: open}
 	}
 	for _, id := range keys(p.nodes) {
 		n := p.nodes[id]
@@ -153,11 +156,11 @@ func (p *program) collectOutputs() error {
 	for _, key := range keys(p.t.Outputs) {
 		o := p.t.Outputs[key]
 		if o.Condition != "" {
-			holds, ok := p.conditions[o.Condition]
+			v, ok := p.conditions[o.Condition]
 			if !ok {
 				return invalid("Template format error: Unresolved condition dependency %s in the Outputs block of the template", o.Condition)
 			}
-			if !holds {
+			if v == verdictNo {
 				continue
 			}
 		}

@@ -43,7 +43,7 @@ func (e *Engine) deleteStack(in *cloudformation.DeleteStackInput, now time.Time)
 		}
 		op.Prior = ""
 	}
-	e.obsolete(s, "")
+	e.obsolete(s, "", now)
 	e.run(s, op, phaseDelete, "User Initiated", now)
 	if reason := e.exportsInUse(s); reason != "" && op.Prior != "" {
 		// A9: no failure; the stack is again what it was, with the reason.

@@ -1,8 +1,11 @@
 package stackengine
 
+import "slices"
+
 // checkRules holds the parameters against the template's Rules. From the
 // documentation of the Rules section; the text of the refusal is not recorded
-// anywhere that we know of.
+// anywhere that we know of. What hangs on a value that is not known yet is
+// decided in the execution.
 func (p *program) checkRules() error {
 	for _, name := range keys(p.t.Rules) {
 		rule, ok := p.t.Rules[name].(map[string]any)
@@ -14,7 +17,7 @@ func (p *program) checkRules() error {
 			if err != nil {
 				return err
 			}
-			if !holds {
+			if holds != verdictYes {
 				continue
 			}
 		}
@@ -25,7 +28,7 @@ func (p *program) checkRules() error {
 			if err != nil {
 				return err
 			}
-			if !holds {
+			if holds == verdictNo {
 				text, _ := assertion["AssertDescription"].(string)
 				return invalid("Template validation error: Rule %s: %s", name, text)
 			}
@@ -35,10 +38,10 @@ func (p *program) checkRules() error {
 }
 
 // rule evaluates a rule function: the condition functions and Fn::Contains.
-func (p *program) rule(v any) (bool, error) {
+func (p *program) rule(v any) (verdict, error) {
 	m, ok := v.(map[string]any)
 	if !ok || len(m) != 1 {
-		return false, invalid("Template format error: Every rule must be a rule function.")
+		return verdictNo, invalid("Template format error: Every rule must be a rule function.")
 	}
 	name := keys(m)[0]
 	list, _ := m[name].([]any)
@@ -46,18 +49,10 @@ func (p *program) rule(v any) (bool, error) {
 	case "Fn::Not":
 		if len(list) == 1 {
 			b, err := p.rule(list[0])
-			return !b, err
+			return b.not(), err
 		}
 	case "Fn::And", "Fn::Or":
-		result := name == "Fn::And"
-		for _, x := range list {
-			b, err := p.rule(x)
-			if err != nil {
-				return false, err
-			}
-			result = name == "Fn::And" && result && b || name == "Fn::Or" && (result || b)
-		}
-		return result, nil
+		return joined(name, list, p.rule)
 	case "Fn::Equals":
 		return p.truth(v)
 	case "Fn::Contains":
@@ -65,23 +60,21 @@ func (p *program) rule(v any) (bool, error) {
 			return p.contains(list[0], list[1])
 		}
 	}
-	return false, invalid("Template format error: %s is not supported in Rules here.", name)
+	return verdictNo, invalid("Template format error: %s is not supported in Rules here.", name)
 }
 
-func (p *program) contains(set, value any) (bool, error) {
+func (p *program) contains(set, value any) (verdict, error) {
 	have, err := p.eval(set, nil)
 	if err != nil {
-		return false, err
+		return verdictNo, err
 	}
 	want, err := p.eval(value, nil)
 	if err != nil {
-		return false, err
+		return verdictNo, err
 	}
 	list, _ := have.([]any)
-	for _, x := range list {
-		if equal(x, want) {
-			return true, nil
-		}
+	if unknown(have) || unknown(want) {
+		return verdictOpen, nil
 	}
-	return false, nil
+	return decided(slices.ContainsFunc(list, func(x any) bool { return equal(x, want) })), nil
 }

@@ -63,7 +63,7 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	s.Deployed = *target
 	s.Policy = policy
 	s.Protected = deref(in.EnableTerminationProtection)
-	e.obsolete(s, "")
+	e.obsolete(s, "", now)
 	op := &Operation{
 		Type: "CREATE_STACK", Token: deref(in.ClientRequestToken), OnFailure: string(in.OnFailure),
 		NoRollback: target.NoRollback, RetainExcept: target.RetainExcept, Express: deploymentMode(in.DeploymentConfig) == express,
@@ -107,12 +107,8 @@ func (e *Engine) draft(name string) *Stack {
 
 // admit makes a draft exist.
 func (e *Engine) admit(s *Stack, now time.Time) (*Stack, error) {
-	limit := e.State.MaxStacks
-	if limit == 0 {
-		limit = defaultMaxStacks
-	}
-	if len(e.State.Names) >= limit {
-		return nil, &Error{Code: "LimitExceededException", Message: "Limit for stack has been exceeded", Status: 400}
+	if err := e.room(1); err != nil {
+		return nil, err
 	}
 	ix := e.load()
 	s.Created = now
@@ -127,6 +123,18 @@ func (e *Engine) admit(s *Stack, now time.Time) (*Stack, error) {
 	})
 	ix.stacks = slices.Insert(ix.stacks, at, s.ID)
 	return s, nil
+}
+
+// room refuses so many more stacks than the quota allows.
+func (e *Engine) room(more int) error {
+	limit := e.State.MaxStacks
+	if limit == 0 {
+		limit = defaultMaxStacks
+	}
+	if more > 0 && len(e.State.Names)+more > limit {
+		return &Error{Code: "LimitExceededException", Message: "Limit for stack has been exceeded", Status: 400}
+	}
+	return nil
 }
 
 func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStackInput, now time.Time) (any, error) {
@@ -170,7 +178,7 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	if policy != "" {
 		s.Policy = policy
 	}
-	e.obsolete(s, "")
+	e.obsolete(s, "", now)
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), Policy: during,
 		NoRollback: deref(in.DisableRollback) || noRollback(in.DeploymentConfig), RetainExcept: deref(in.RetainExceptOnCreate),
@@ -188,7 +196,7 @@ func (e *Engine) anyChange(s *Stack, next *program, target *Deployment) error {
 	if err != nil {
 		return err
 	}
-	changes, other, err := e.compare(s, old, next, target, nil)
+	changes, other, err := e.compare(s, old, next, target, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -192,6 +192,13 @@ type ChangeSet struct {
 	StackDrift  string       `json:"stackDrift,omitempty"`
 	Mode        string       `json:"mode,omitempty"` // of DeploymentConfig
 	Gone        time.Time    `json:"gone,omitzero"`  // when its deletion is over
+
+	// Of a change set of a hierarchy of nested stacks.
+	Nested   bool              `json:"nested,omitempty"`   // IncludeNestedStacks
+	Parent   string            `json:"parent,omitempty"`   // ARN; "" for the root
+	Root     string            `json:"root,omitempty"`     // ARN; "" for the root
+	Children map[string]string `json:"children,omitempty"` // ARNs by logical id
+	Going    time.Time         `json:"going,omitzero"`     // when its own deletion begins, after its children's
 }
 
 // ImportItem names an existing resource that becomes part of a stack.
@@ -219,9 +226,10 @@ type Change struct {
 	PhysicalID string        `json:"physicalID,omitempty"`
 	Type       string        `json:"type"`
 	Action     string        `json:"action"`
-	Plain      Announcement  `json:"plain"`            // without property values
-	Values     *Announcement `json:"values,omitempty"` // with them; nil: the change is not listed then
-	Before     string        `json:"before,omitempty"` // context, JSON
+	ChangeSet  string        `json:"changeSet,omitempty"` // ARN, of a nested stack
+	Plain      Announcement  `json:"plain"`               // without property values
+	Values     *Announcement `json:"values,omitempty"`    // with them; nil: the change is not listed then
+	Before     string        `json:"before,omitempty"`    // context, JSON
 	After      string        `json:"after,omitempty"`
 
 	// Of drift-aware change sets only.

@@ -95,11 +95,17 @@ With PLANFILE it applies the plan that plan --out wrote, and nothing else: a
 file that was altered, another version of this program, another account or
 other specs are refused, and each step whose live state moved since.
 
-A commit that does not descend from the one applied last is refused.`,
+A commit that does not descend from the one applied last is refused.
+
+--approved-by-pr finds the pull request whose merge made the commit, with the
+token in GITHUB_TOKEN, and asks there for a plan that it did not approve.`,
 		Example:     "  reconcile apply --sandbox --yes\n  reconcile apply --fleet staging/gpu-default\n  reconcile apply --approve replace:bp-data/Cache\n  reconcile apply plan.sealed\n  reconcile apply --rev v1.2.0 --allow-rollback",
 		Args:        planFile,
 		Annotations: withOutputs("text,json"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if g.byPull && (len(args) > 0 || sel.flags() != nil) {
+				return usageError(errors.New("--approved-by-pr is about all that a pull request does: leave out the plan's file, --fleet and --stack"))
+			}
 			options, err := allow.options()
 			if err != nil {
 				return err
@@ -133,6 +139,7 @@ A commit that does not descend from the one applied last is refused.`,
 	g.bindRev(cmd)
 	g.descent.bind(cmd)
 	cmd.Flags().StringVar(&g.approved, "approved-effects", "", "refuse a plan that would do something else than what was approved: `HEX`, the effects that comment tells, or the file of a plan")
+	cmd.Flags().BoolVar(&g.byPull, "approved-by-pr", false, "refuse a plan that would do something else than what the merged pull request's check run was given, and ask there; effects given with --approved-effects pass too")
 	allow.bind(cmd)
 	show.bind(cmd)
 	return cmd

@@ -149,7 +149,7 @@ func (g *global) planIn(ctx context.Context, s *session, wanted selectFlags, app
 	}
 	p, err := plan.Compute(desired, live, plan.Options{Tool: version(), Select: sel, Approve: slices.Concat(approve, carried)})
 	if err == nil && wait {
-		err = g.reviewed(p)
+		err = g.agreed(ctx, p, carried)
 	}
 	return p, s, carried, err
 }

@@ -82,7 +82,7 @@ func (p *publication) check(ctx context.Context, m page) error {
 		return err
 	}
 	check := github.Check{
-		Name: "reconcile/plan (" + p.at.folder + ")", SHA: p.at.head, Conclusion: m.conclusion, Title: m.title, Summary: summary,
+		Name: checkName(p.at.folder), SHA: p.at.head, Conclusion: m.conclusion, Title: m.title, Summary: summary,
 		Details: p.at.ci.Run, External: m.effects, Annotations: p.at.annotations(m.remarks),
 	}
 	status, err := p.client.Report(ctx, check)

@@ -208,11 +208,9 @@ func (g *global) reviewed(p plan.Plan) error {
 	if plan.Effects(p) == want {
 		return nil
 	}
-	if p.Applied != nil && p.Target.Revision != "" && p.Applied.Revision == p.Target.Revision {
-		if _, dirty := revision.Dirty(p.Target.Revision); !dirty {
-			g.log.Info("an apply of this commit began already, with its effects approved; what is left of it is done", "commit", p.Target.Revision)
-			return nil
-		}
+	if begun(p) {
+		g.log.Info("an apply of this commit began already, with its effects approved; what is left of it is done", "commit", p.Target.Revision)
+		return nil
 	}
 	return &hinted{failWith(exitRefused, "the plan does something else than what was approved (effects %s, approved %s): %s", plan.Effects(p)[:12], want[:12], differing(approved, p)),
 		g.command("reconcile plan")}

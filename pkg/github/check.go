@@ -148,26 +148,42 @@ type Checked struct {
 	Conclusion Conclusion
 	External   string
 	App        string // slug of the app that wrote it
+	URL        string
 }
 
-// Checked returns the newest completed check run with a name on a commit; nil
-// when there is none. A commit status is none: anybody's token may write one.
+// actionsApp is the app that writes for the token of a workflow run.
+const actionsApp = "github-actions"
+
+// Checked returns the newest completed check run with a name on a commit that a
+// workflow run or the token's own app wrote; nil when there is none. Another
+// app's is none of ours, and a commit status is none: anybody's token may write
+// one.
 func (c *Client) Checked(ctx context.Context, sha, name string) (*Checked, error) {
+	me, err := c.self(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out *Checked
-	err := c.try(ctx, "read the check run", func() error {
-		list, _, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, sha, &github.ListCheckRunsOptions{
-			CheckName: new(name), Status: new("completed"), Filter: new("latest"), ListOptions: github.ListOptions{PerPage: perPage}})
-		if err != nil {
-			return err
-		}
-		newest := int64(-1)
-		for _, run := range list.CheckRuns {
-			if run.GetName() == name && run.GetHeadSHA() == sha && run.GetID() > newest {
-				newest = run.GetID()
-				out = &Checked{Conclusion: Conclusion(run.GetConclusion()), External: run.GetExternalID(), App: run.GetApp().GetSlug()}
+	newest := int64(-1)
+	err = pages(func(page int) (r *github.Response, err error) {
+		err = c.try(ctx, "read the check run", func() error {
+			var list *github.ListCheckRunsResults
+			list, r, err = c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, sha, &github.ListCheckRunsOptions{
+				CheckName: new(name), Status: new("completed"), Filter: new("latest"), ListOptions: github.ListOptions{Page: page, PerPage: perPage}})
+			if err != nil {
+				return err
 			}
-		}
-		return nil
+			for _, run := range list.CheckRuns {
+				app := run.GetApp().GetSlug()
+				ours := app == actionsApp || app != "" && me.login == app+"[bot]"
+				if ours && run.GetName() == name && run.GetHeadSHA() == sha && run.GetID() > newest {
+					newest = run.GetID()
+					out = &Checked{Conclusion: Conclusion(run.GetConclusion()), External: run.GetExternalID(), App: app, URL: run.GetHTMLURL()}
+				}
+			}
+			return nil
+		})
+		return r, err
 	})
 	return out, err
 }

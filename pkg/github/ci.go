@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"strings"
 )
 
@@ -43,6 +44,8 @@ type CI struct {
 	SHA        string // commit that is checked out; of a pull request, a merge that is in no branch
 	Head       string // last commit of the pull request's branch at the time of the event; empty elsewhere
 	Event      string // "pull_request", "push", "schedule", …
+	Branch     string // that the run is for; empty for a pull request or a tag
+	Workflow   string // file name of the workflow, "apply.yml"
 	Actor      string
 	Server     string // "https://github.com"
 	API        string // "https://api.github.com", or that of an enterprise server
@@ -70,6 +73,13 @@ func Environment(getenv func(string) string) CI {
 		if attempt := getenv("GITHUB_RUN_ATTEMPT"); attempt != "" && attempt != "1" {
 			ci.Run += "/attempts/" + attempt
 		}
+	}
+	if branch, ok := strings.CutPrefix(getenv("GITHUB_REF"), "refs/heads/"); ok {
+		ci.Branch = branch
+	}
+	// "acme/platform/.github/workflows/apply.yml@refs/heads/main"
+	if file, _, ok := strings.Cut(getenv("GITHUB_WORKFLOW_REF"), "@"); ok {
+		ci.Workflow = path.Base(file)
 	}
 	ci.Head = headOf(getenv("GITHUB_EVENT_PATH"))
 	return ci

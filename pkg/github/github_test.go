@@ -241,6 +241,7 @@ func TestTheNewestCheckIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.AddCheck(githubtest.Check{Name: "n", SHA: "abc", Conclusion: "success", External: "forged", App: githubtest.App{Slug: "somebody"}})
 	got, err := c.Checked(ctx, "abc", "n")
 	if err != nil || got == nil || got.External != "two" || got.Conclusion != github.Success {
 		t.Errorf("%+v, %v", got, err)
@@ -284,6 +285,19 @@ func TestPullRequests(t *testing.T) {
 	p, err := c.PullOf(ctx, "m1")
 	if err != nil || p == nil || p.Number != 1 || !p.Merged || p.Fork {
 		t.Errorf("%+v, %v", p, err)
+	}
+	for _, m := range []struct {
+		sha, branch string
+		want        int
+	}{{"m1", "main", 1}, {"m1", "", 1}, {"m1", "trunk", 0}, {"h1", "main", 0}, {"other", "", 0}} {
+		got := 0
+		p, err := c.MergedAs(ctx, m.sha, m.branch)
+		if p != nil {
+			got = p.Number
+		}
+		if err != nil || got != m.want {
+			t.Errorf("%s is the merge of %d into %q (%v), want %d", m.sha, got, m.branch, err, m.want)
+		}
 	}
 	if p, err := c.PullOf(ctx, "other"); err != nil || p != nil {
 		t.Errorf("%+v, %v", p, err)

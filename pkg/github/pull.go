@@ -12,6 +12,8 @@ import (
 type Pull struct {
 	Number int
 	Head   string // commit of its branch
+	Base   string // branch that it is for
+	Merge  string // commit that brought it to its base; of an open one, GitHub's trial
 	Fork   bool   // the branch is in another repository
 	Open   bool
 	Merged bool
@@ -33,7 +35,7 @@ func (c *Client) Pull(ctx context.Context, number int) (Pull, error) {
 
 func pull(p *github.PullRequest) Pull {
 	return Pull{
-		Number: p.GetNumber(), Head: p.GetHead().GetSHA(), Open: p.GetState() == "open",
+		Number: p.GetNumber(), Head: p.GetHead().GetSHA(), Base: p.GetBase().GetRef(), Merge: p.GetMergeCommitSHA(), Open: p.GetState() == "open",
 		Merged: p.GetMerged() || p.MergedAt != nil, URL: p.GetHTMLURL(),
 		Fork: p.GetHead().GetRepo().GetFullName() != p.GetBase().GetRepo().GetFullName(),
 	}
@@ -42,7 +44,32 @@ func pull(p *github.PullRequest) Pull {
 // PullOf returns the pull request that brought a commit to its branch; nil when
 // none did. A merged one goes before others.
 func (c *Client) PullOf(ctx context.Context, sha string) (*Pull, error) {
+	all, err := c.pullsOf(ctx, sha)
 	var found *Pull
+	for _, p := range all {
+		if found == nil || p.Merged && !found.Merged {
+			found = &p
+		}
+	}
+	return found, err
+}
+
+// MergedAs returns the pull request whose merge made this very commit of a
+// branch, by whichever way of merging; nil when none did. An empty branch is
+// any.
+func (c *Client) MergedAs(ctx context.Context, sha, branch string) (*Pull, error) {
+	all, err := c.pullsOf(ctx, sha)
+	for _, p := range all {
+		if p.Merged && p.Merge == sha && (branch == "" || p.Base == branch) {
+			return &p, err
+		}
+	}
+	return nil, err
+}
+
+// pullsOf are the pull requests that have to do with a commit.
+func (c *Client) pullsOf(ctx context.Context, sha string) ([]Pull, error) {
+	var out []Pull
 	err := pages(func(page int) (r *github.Response, err error) {
 		err = c.try(ctx, "find the pull request of "+sha, func() error {
 			var list []*github.PullRequest
@@ -51,15 +78,13 @@ func (c *Client) PullOf(ctx context.Context, sha string) (*Pull, error) {
 				return err
 			}
 			for _, p := range list {
-				if one := pull(p); found == nil || one.Merged && !found.Merged {
-					found = &one
-				}
+				out = append(out, pull(p))
 			}
 			return nil
 		})
 		return r, err
 	})
-	return found, err
+	return out, err
 }
 
 // File is a file that a pull request changes.

@@ -50,10 +50,11 @@ func pagesOf(t *testing.T, a, b string) map[string]string {
 		{Target: a, Outcome: apply.OutcomeFailed, Message: b, Command: a, Causes: []apply.Cause{{Resource: a, Type: b, Status: a, Reason: b}}},
 		{Target: b, Outcome: apply.OutcomeDone}}}
 	return map[string]string{
-		"plan":    written(t, func(w io.Writer) error { return PlanMarkdown(w, hostilePlan(a, b), o) }),
-		"issues":  written(t, func(w io.Writer) error { return IssuesMarkdown(w, issues, o) }),
-		"failure": written(t, func(w io.Writer) error { return FailureMarkdown(w, a+"\n"+b, o) }),
-		"outcome": written(t, func(w io.Writer) error { return OutcomeMarkdown(w, &result, a, o) }),
+		"plan":     written(t, func(w io.Writer) error { return PlanMarkdown(w, hostilePlan(a, b), o) }),
+		"issues":   written(t, func(w io.Writer) error { return IssuesMarkdown(w, issues, o) }),
+		"failure":  written(t, func(w io.Writer) error { return FailureMarkdown(w, a+"\n"+b, o) }),
+		"outcome":  written(t, func(w io.Writer) error { return OutcomeMarkdown(w, &result, a, o) }),
+		"question": written(t, func(w io.Writer) error { return QuestionMarkdown(w, hostilePlan(a, b), "because "+a, b, o) }),
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"reconcile/pkg/apply"
+	"reconcile/pkg/plan"
 )
 
 // ErrNoResult is returned for an output that ends before its result: the run
@@ -137,4 +139,24 @@ func outcomeWord(n map[string]int, total int, interrupted bool) string {
 		return fmt.Sprintf("Applied in part: %d of %s", n["done"], counted(total, "step"))
 	}
 	return "Applied: " + counted(total, "step")
+}
+
+// QuestionMarkdown asks those who merged a change for a plan that is not the one
+// that was approved: why, the command that applies exactly this plan, and the
+// plan.
+func QuestionMarkdown(w io.Writer, p plan.Plan, why, command string, o Options) error {
+	o.Color = false
+	q := newPage(o)
+	q.linef("### Nothing was applied: this plan needs an approval\n")
+	q.linef("%s.\n", escape(strings.ToUpper(why[:1])+why[1:]))
+	q.linef("Read the plan below. This command applies it, and no other one:\n")
+	q.fenced("sh", cleanLines(command))
+	q.linef("")
+	if o.MaxBytes > 0 {
+		o.MaxBytes -= q.Len()
+	}
+	if err := q.flush(w); err != nil {
+		return err
+	}
+	return PlanMarkdown(w, p, o)
 }

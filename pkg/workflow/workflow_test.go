@@ -231,6 +231,34 @@ func TestWhoWritesToGitHubMay(t *testing.T) {
 	}
 }
 
+// What a merge starts applies what its pull request approved, and can read that.
+func TestPushIsHeldAgainstItsPullRequest(t *testing.T) {
+	seen := 0
+	for name, b := range everyWorkflow(t) {
+		if !regexp.MustCompile(`(?m)^    branches: `).Match(b) {
+			continue
+		}
+		var w document
+		if err := yaml.Unmarshal(b, &w); err != nil {
+			t.Fatal(err)
+		}
+		for id, j := range w.Jobs {
+			for _, s := range j.Steps {
+				if !strings.Contains(s.Run, "reconcile apply") {
+					continue
+				}
+				seen++
+				if !strings.Contains(s.Run, "--approved-by-pr") || j.Permissions["checks"] != "read" || j.Permissions["pull-requests"] != "write" || s.Env["GITHUB_TOKEN"] == "" {
+					t.Errorf("%s/%s applies what nobody approved: %s", name, id, s.Run)
+				}
+			}
+		}
+	}
+	if seen != 2 {
+		t.Errorf("%d workflows apply a push", seen)
+	}
+}
+
 // What a merge starts steps aside for a newer merge; a person is told instead.
 func TestPushStepsAside(t *testing.T) {
 	all, err := workflow.Files(ours())

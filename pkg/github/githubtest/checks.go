@@ -1,10 +1,12 @@
 package githubtest
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // checkRequest is what creates or edits a check run.
@@ -71,7 +73,7 @@ func (s *Server) createCheck(w http.ResponseWriter, r *http.Request, _ []string)
 		refuse(w, http.StatusUnprocessableEntity, "Invalid request.")
 		return
 	}
-	c := &Check{ID: s.id(), SHA: in.SHA}
+	c := &Check{ID: s.id(), SHA: in.SHA, App: App{Slug: strings.TrimSuffix(s.me.Login, "[bot]")}}
 	in.put(c)
 	s.checks = append(s.checks, c)
 	answer(w, http.StatusCreated, shown(c))
@@ -96,7 +98,7 @@ func (s *Server) listChecks(w http.ResponseWriter, r *http.Request, args []strin
 	q := r.URL.Query()
 	list := []Check{}
 	for _, c := range slices.Backward(s.checks) {
-		again := slices.ContainsFunc(list, func(o Check) bool { return o.Name == c.Name }) && q.Get("filter") != "all"
+		again := slices.ContainsFunc(list, func(o Check) bool { return o.Name == c.Name && o.App == c.App }) && q.Get("filter") != "all"
 		if c.SHA == args[0] && !again && (q.Get("check_name") == "" || q.Get("check_name") == c.Name) && (q.Get("status") == "" || q.Get("status") == c.Status) {
 			list = append(list, shown(c))
 		}
@@ -113,10 +115,10 @@ func (s *Server) wire(p *Pull) map[string]any {
 	state := "open"
 	out := map[string]any{"number": p.Number, "merged": p.Merged, "html_url": "https://github.com/" + s.Repository + "/pull/" + strconv.Itoa(p.Number),
 		"head": map[string]any{"sha": p.Head, "repo": map[string]any{"full_name": from}},
-		"base": map[string]any{"repo": map[string]any{"full_name": s.Repository}}}
+		"base": map[string]any{"ref": cmp.Or(p.Base, "main"), "repo": map[string]any{"full_name": s.Repository}}}
 	if p.Merged {
 		state = "closed"
-		out["merged_at"] = "2026-01-01T00:00:00Z"
+		out["merged_at"], out["merge_commit_sha"] = "2026-01-01T00:00:00Z", p.Merge
 	}
 	out["state"] = state
 	return out

@@ -67,6 +67,12 @@ type Check struct {
 	External   string `json:"external_id"`
 	Details    string `json:"details_url"`
 	Output     Output `json:"output"`
+	App        App    `json:"app"`
+}
+
+// App is who wrote a check run.
+type App struct {
+	Slug string `json:"slug"`
 }
 
 // Status of a commit.
@@ -94,6 +100,7 @@ type Issue struct {
 type Pull struct {
 	Number  int
 	Head    string
+	Base    string // branch; empty is main
 	Fork    bool
 	Merged  bool
 	Merge   string            // commit that brought it to its base
@@ -180,6 +187,15 @@ func (s *Server) Merge(number int, commit string) {
 				p.Merged, p.Merge = true, commit
 			}
 		}
+	})
+}
+
+// AddCheck adds a completed check run as somebody else's app, or as another
+// workflow, may write one.
+func (s *Server) AddCheck(c Check) {
+	s.lock(func() {
+		c.ID, c.Status = s.id(), "completed"
+		s.checks = append(s.checks, &c)
 	})
 }
 

@@ -153,6 +153,7 @@ func setAlarmState(c *call, in props) (doc, error) {
 		return nil, &Fail{Code: "ResourceNotFound", Message: "Alarm " + name + " does not exist", Status: http.StatusNotFound}
 	}
 	c.region.Alarms[name] = &alarmState{Value: value, Reason: in.text("StateReason"), Data: in.text("StateReasonData"), At: c.now}
+	c.lookAtAlarms(name)
 	return doc{}, nil
 }
 

@@ -13,6 +13,13 @@ import (
 func autoscalingOperations() map[string]operation {
 	return map[string]operation{
 		"CancelInstanceRefresh":               writes(cancelRefresh),
+		"CompleteLifecycleAction":             writes(completeLifecycleAction),
+		"DeleteLifecycleHook":                 writes(deleteLifecycleHook),
+		"DescribeLifecycleHooks":              reads(describeLifecycleHooks),
+		"EnterStandby":                        writes(enterStandby),
+		"ExitStandby":                         writes(exitStandby),
+		"PutLifecycleHook":                    writes(putLifecycleHook),
+		"RecordLifecycleActionHeartbeat":      writes(recordHeartbeat),
 		"CreateAutoScalingGroup":              writes(createGroup),
 		"DeleteAutoScalingGroup":              writes(deleteGroup),
 		"DescribeAutoScalingGroups":           reads(describeGroups),
@@ -65,6 +72,8 @@ type group struct {
 	Declared  time.Time         `json:"declared,omitzero"`   // when a stack last set it
 	Suspended map[string]string `json:"suspended,omitempty"` // process → reason
 	Refreshes []refresh         `json:"refreshes,omitempty"` // the oldest first
+	Hooks     []lifecycleHook   `json:"hooks,omitempty"`     // by name
+	Rollout   *stackRollout     `json:"rollout,omitempty"`   // what its stack waits for
 
 	Instances  []groupInstance `json:"instances,omitempty"`
 	Activities []groupActivity `json:"activities,omitempty"` // the oldest first

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"sort"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,51 +20,6 @@ const (
 // keptActivities is how many activities a group remembers.
 const keptActivities = 200
 
-// groupInstance is an instance of a group and the moments of its life.
-type groupInstance struct {
-	ID       string      `json:"id"`
-	Zone     string      `json:"zone"`
-	Type     string      `json:"type,omitempty"`
-	Image    string      `json:"image,omitempty"`
-	Template templateRef `json:"template"`
-	Launched time.Time   `json:"launched"`
-	Ready    time.Time   `json:"ready"`           // Pending before
-	Ending   time.Time   `json:"ending,omitzero"` // Terminating from then on
-	Gone     time.Time   `json:"gone,omitzero"`
-	Protect  bool        `json:"protect,omitempty"`
-	Bad      bool        `json:"unhealthy,omitempty"`
-}
-
-func (i *groupInstance) active() bool { return i.Ending.IsZero() }
-
-// state is the life-cycle state at a moment; "" when the instance is gone.
-func (i *groupInstance) state(now time.Time) types.LifecycleState {
-	switch {
-	case !i.active() && !now.Before(i.Gone):
-		return ""
-	case !i.active():
-		return types.LifecycleStateTerminating
-	case now.Before(i.Ready):
-		return types.LifecycleStatePending
-	}
-	return types.LifecycleStateInService
-}
-
-func (i *groupInstance) health() string {
-	if i.Bad {
-		return "Unhealthy"
-	}
-	return "Healthy"
-}
-
-func (i *groupInstance) out(c *call) (types.Instance, bool) {
-	state := i.state(c.now)
-	return types.Instance{
-		InstanceId: &i.ID, AvailabilityZone: &i.Zone, InstanceType: text(i.Type), ImageId: text(i.Image), LifecycleState: state,
-		HealthStatus: aws.String(i.health()), ProtectedFromScaleIn: &i.Protect, LaunchTemplate: i.Template.spec(c),
-	}, state != ""
-}
-
 // groupActivity is a scaling activity: successful from End on, under way before.
 type groupActivity struct {
 	ID       string    `json:"id"`
@@ -74,6 +28,10 @@ type groupActivity struct {
 	Describe string    `json:"description"`
 	Cause    string    `json:"cause"`
 	Failed   string    `json:"failed,omitempty"`
+
+	Instance  string `json:"instance,omitempty"`
+	Waits     bool   `json:"waits,omitempty"`     // for lifecycle actions: it has no end yet
+	Cancelled bool   `json:"cancelled,omitempty"` // Failed says why
 }
 
 func (a *groupActivity) out(c *call, g *group) types.Activity {
@@ -81,10 +39,16 @@ func (a *groupActivity) out(c *call, g *group) types.Activity {
 		ActivityId: &a.ID, AutoScalingGroupName: &g.Name, AutoScalingGroupARN: &g.ARN, Cause: &a.Cause, Description: &a.Describe, StartTime: &a.Start,
 		StatusCode: types.ScalingActivityStatusCodeInProgress, Progress: aws.Int32(50), Details: aws.String("{}"),
 	}
-	if !c.now.Before(a.End) {
+	switch {
+	case a.Waits:
+		out.StatusCode, out.Progress = types.ScalingActivityStatusCodeMidLifecycleAction, aws.Int32(60)
+	case !c.now.Before(a.End):
 		out.EndTime, out.Progress, out.StatusCode = &a.End, aws.Int32(100), types.ScalingActivityStatusCodeSuccessful
 		if a.Failed != "" {
 			out.StatusCode, out.StatusMessage = types.ScalingActivityStatusCodeFailed, &a.Failed
+		}
+		if a.Cancelled {
+			out.StatusCode = types.ScalingActivityStatusCodeCancelled
 		}
 	}
 	return out
@@ -95,12 +59,13 @@ func (a *groupActivity) out(c *call, g *group) types.Activity {
 func (g *group) scale(c *call, cause string) {
 	g.forget(c.now)
 	have := g.active()
-	for ; have < g.Desired && g.may(processLaunch); have++ {
+	want := g.Desired + g.surge()
+	for ; have < want && g.may(processLaunch); have++ {
 		if !g.launchOne(c, cause) {
 			break
 		}
 	}
-	for ; have > g.Desired && g.may(processTerminate); have-- {
+	for ; have > want && g.may(processTerminate); have-- {
 		if !g.endOne(c, cause) {
 			break
 		}
@@ -108,11 +73,12 @@ func (g *group) scale(c *call, cause string) {
 	g.plan(c)
 }
 
-// active counts the instances that are there and not on their way out.
+// active counts the instances that make up the capacity: neither on their way
+// out nor in standby.
 func (g *group) active() int32 {
 	n := int32(0)
 	for i := range g.Instances {
-		if g.Instances[i].active() {
+		if g.Instances[i].counts() {
 			n++
 		}
 	}
@@ -121,12 +87,16 @@ func (g *group) active() int32 {
 
 // tick does what is due: another attempt to launch, the next step of a refresh.
 func (g *group) tick(c *call) {
+	g.expireActions(c)
 	if !g.Retry.IsZero() && !c.now.Before(g.Retry) {
 		g.Retry = time.Time{}
 		g.scale(c, g.because(c, fmt.Sprintf("an instance was started in response to a difference between desired and actual capacity, increasing the capacity from %d to %d.", g.active(), g.Desired)))
 	}
 	if r := g.refreshing(); r != nil && !r.Next.IsZero() && !c.now.Before(r.Next) {
 		g.advanceRefresh(c, r)
+		if g.refreshing() == nil && g.active() > g.Desired {
+			g.scale(c, g.because(c, "an instance was terminated in response to a difference between desired and actual capacity."))
+		}
 	}
 	g.plan(c)
 }
@@ -134,6 +104,9 @@ func (g *group) tick(c *call) {
 // plan says when the group does something by itself.
 func (g *group) plan(c *call) {
 	g.Next = g.Retry
+	if at := g.nextExpiry(); !at.IsZero() && (g.Next.IsZero() || at.Before(g.Next)) {
+		g.Next = at
+	}
 	if r := g.refreshing(); r != nil && !r.Next.IsZero() && (g.Next.IsZero() || r.Next.Before(g.Next)) {
 		g.Next = r.Next
 	}
@@ -154,90 +127,11 @@ func (g *group) forget(now time.Time) {
 	}
 }
 
-// launchOne launches an instance; false when it cannot, and then the group
-// tries again.
-func (g *group) launchOne(c *call, cause string) bool {
-	ref, instanceType := g.launch(c)
-	if why := g.refused(c, ref, instanceType); why != "" {
-		why += " Launching EC2 instance failed."
-		a := g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now)
-		a.Failed = why
-		g.retryLater(c)
-		return false
-	}
-	inst := groupInstance{
-		ID: "i-" + c.account.draw("instance")[:17], Zone: g.emptiestZone(c), Type: instanceType,
-		Launched: c.now, Ready: c.now.Add(c.takes(launchSeconds)), Protect: g.Protect, Template: ref,
-	}
-	if t := c.template(ref.ID, ref.Name); t != nil {
-		inst.Template = templateRef{t.ID, t.Name, ref.Version}
-		if v := t.version(ref.Version); v != nil {
-			inst.Template.Version = strconv.FormatInt(v.Number, 10)
-			inst.Image = v.properties().text("ImageId")
-			if inst.Type == "" {
-				inst.Type = v.properties().text("InstanceType")
-			}
-		}
-	}
-	if !g.obtain(c, &inst) {
-		why := insufficientCapacity(inst.Type, inst.Zone).Message + " Launching EC2 instance failed."
-		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
-		g.retryLater(c)
-		return false
-	}
-	g.Tries = 0
-	g.Instances = append(g.Instances, inst)
-	g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
-	return true
-}
-
-// refused is why EC2 launches nothing: capacity or limits, which are faults of
-// the sandbox's plan for ec2 RunInstances, or a template that has gone.
-func (g *group) refused(c *call, ref templateRef, instanceType string) string {
-	if err := c.checkLaunch(ref); err != nil {
-		return asFail(err).Message
-	}
-	f := c.struck("ec2", "RunInstances")
-	switch {
-	case f == nil:
-		return ""
-	case f.Code == "InsufficientInstanceCapacity" && f.Message == "":
-		if instanceType == "" {
-			instanceType = c.template(ref.ID, ref.Name).version(ref.Version).properties().text("InstanceType")
-		}
-		return insufficientCapacity(instanceType, g.emptiestZone(c)).Message
-	case f.Message == "":
-		return f.Code + "."
-	}
-	return f.Message
-}
-
-// emptiestZone spreads instances over the group's zones.
-func (g *group) emptiestZone(c *call) string {
-	zones := g.Zones
-	if len(zones) == 0 {
-		zones = c.zones()
-	}
-	count := map[string]int{}
-	for i := range g.Instances {
-		if g.Instances[i].active() {
-			count[g.Instances[i].Zone]++
-		}
-	}
-	best := zones[0]
-	for _, z := range zones {
-		if count[z] < count[best] {
-			best = z
-		}
-	}
-	return best
-}
-
 // endOne terminates the oldest instance that may be; false when none may.
 func (g *group) endOne(c *call, cause string) bool {
 	candidates := make([]*groupInstance, 0, len(g.Instances))
 	for i := range g.Instances {
-		if inst := &g.Instances[i]; inst.active() && !inst.Protect {
+		if inst := &g.Instances[i]; inst.counts() && !inst.Protect {
 			candidates = append(candidates, inst)
 		}
 	}
@@ -249,9 +143,16 @@ func (g *group) endOne(c *call, cause string) bool {
 	return true
 }
 
+// end takes an instance out; its lifecycle hooks come first.
 func (g *group) end(c *call, inst *groupInstance, cause string) {
-	inst.Ending, inst.Gone = c.now, c.now.Add(c.takes(terminateSeconds))
-	g.note(c, "Terminating EC2 instance: "+inst.ID, cause, inst.Gone)
+	inst.Ending, inst.Standby, inst.Hooked, inst.Gone = c.now, time.Time{}, false, time.Time{}
+	inst.Waits = g.actions(c, transitionEnd, c.now)
+	a := g.note(c, "Terminating EC2 instance: "+inst.ID, cause, time.Time{})
+	a.Instance, a.Waits = inst.ID, len(inst.Waits) > 0
+	if !a.Waits {
+		inst.shut(c)
+		a.End = inst.Gone
+	}
 }
 
 func (g *group) note(c *call, describe, cause string, end time.Time) *groupActivity {
@@ -305,7 +206,7 @@ func setInstanceProtection(c *call, in *autoscaling.SetInstanceProtectionInput) 
 		if err != nil {
 			return nil, err
 		}
-		if of != g || inst.state(c.now) != types.LifecycleStateInService {
+		if s := inst.state(c.now); of != g || s != types.LifecycleStateInService && s != types.LifecycleStateEnteringStandby && s != types.LifecycleStateStandby {
 			return nil, fail("ValidationError", "The instance %s is not in InService or EnteringStandby or Standby.", id)
 		}
 	}
@@ -323,7 +224,7 @@ func terminateInstance(c *call, in *autoscaling.TerminateInstanceInAutoScalingGr
 	if err != nil {
 		return nil, err
 	}
-	if aws.ToBool(in.ShouldDecrementDesiredCapacity) {
+	if aws.ToBool(in.ShouldDecrementDesiredCapacity) && inst.counts() {
 		if g.Desired <= g.Min {
 			return nil, fail("ValidationError", "Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", g.Min)
 		}

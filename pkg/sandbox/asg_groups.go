@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -45,7 +46,7 @@ func deleteGroup(c *call, in *autoscaling.DeleteAutoScalingGroupInput) (*autosca
 	if err != nil {
 		return nil, err
 	}
-	if !aws.ToBool(in.ForceDelete) && g.active() > 0 {
+	if !aws.ToBool(in.ForceDelete) && slices.ContainsFunc(g.Instances, func(i groupInstance) bool { return i.active() }) {
 		return nil, fail("ResourceInUse", "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.")
 	}
 	delete(c.region.Groups, g.Name)

@@ -98,7 +98,7 @@ func (g *group) replaceUnhealthy(c *call) {
 		return
 	}
 	for i := range g.Instances {
-		if inst := &g.Instances[i]; inst.active() && inst.Bad {
+		if inst := &g.Instances[i]; inst.counts() && inst.Bad {
 			g.end(c, inst, g.because(c, "an instance was taken out of service in response to a user health-check."))
 		}
 	}

@@ -29,6 +29,8 @@ type refresh struct {
 	Passed      int                `json:"passed,omitempty"`   // checkpoints behind it
 	Stuck       time.Time          `json:"stuck,omitzero"`     // since when nothing moves
 	Rollback    *refreshRollback   `json:"rollback,omitempty"` // nil: none was asked for
+	Surge       int32              `json:"surge,omitempty"`    // instances above the desired capacity, for Batch
+	ByStack     bool               `json:"byStack,omitempty"`  // an update policy of CloudFormation started it
 }
 
 // refreshPreferences are the preferences with AWS's defaults filled in, which
@@ -44,6 +46,8 @@ type refreshPreferences struct {
 	Auto        bool    `json:"autoRollback,omitempty"`
 	Protected   string  `json:"protected"`
 	Standby     string  `json:"standby"`
+
+	Alarms []string `json:"alarms,omitempty"` // names
 }
 
 type refreshRollback struct {
@@ -71,10 +75,10 @@ func startRefresh(c *call, in *autoscaling.StartInstanceRefreshInput) (*autoscal
 	if g.refreshing() != nil {
 		return nil, fail("InstanceRefreshInProgress", "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.")
 	}
-	if s := in.Strategy; s != "" && s != types.RefreshStrategyRolling {
-		return nil, fail("ValidationError", "the sandbox knows the refresh strategy Rolling, not %.40s", s)
+	if err := knownStrategy(string(in.Strategy)); err != nil {
+		return nil, err
 	}
-	r := refresh{ID: uuid(c.account.draw("refresh")), Status: string(types.InstanceRefreshStatusPending), Start: c.now, Next: c.now.Add(c.takes(pendingSeconds))}
+	var r refresh
 	if r.Desired, err = c.desiredConfig(in.DesiredConfiguration); err != nil {
 		return nil, err
 	}
@@ -89,15 +93,32 @@ func startRefresh(c *call, in *autoscaling.StartInstanceRefreshInput) (*autoscal
 			return nil, fail("ValidationError", "The request isn't valid. The AutoRollback parameter cannot be set to true: %s", why)
 		}
 	}
+	return &autoscaling.StartInstanceRefreshOutput{InstanceRefreshId: aws.String(g.begin(c, r))}, nil
+}
+
+// knownStrategy refuses to replace root volumes: nothing here has one.
+func knownStrategy(s string) error {
+	if s != "" && s != string(types.RefreshStrategyRolling) {
+		return fail("ValidationError", "the sandbox knows the refresh strategy Rolling, not %.40s", s)
+	}
+	return nil
+}
+
+// begin starts a refresh and gives its id.
+func (g *group) begin(c *call, r refresh) string {
+	r.ID, r.Status, r.Start, r.Next = uuid(c.account.draw("refresh")), string(types.InstanceRefreshStatusPending), c.now, c.now.Add(c.takes(pendingSeconds))
 	g.Refreshes = append(g.Refreshes, r)
 	if n := len(g.Refreshes) - keptRefreshes; n > 0 {
 		g.Refreshes = append([]refresh{}, g.Refreshes[n:]...)
 	}
 	g.plan(c)
-	return &autoscaling.StartInstanceRefreshOutput{InstanceRefreshId: &r.ID}, nil
+	return r.ID
 }
 
-const keptRefreshes = 100
+const (
+	keptRefreshes    = 100
+	maxRefreshAlarms = 10
+)
 
 // desiredConfig reads a desired configuration; it must be one to launch from.
 func (c *call) desiredConfig(in *types.DesiredConfiguration) (*launchConfig, error) {
@@ -139,6 +160,9 @@ func (g *group) preferences(in *types.RefreshPreferences) (refreshPreferences, e
 	if in.StandbyInstances != "" {
 		p.Standby = string(in.StandbyInstances)
 	}
+	if in.AlarmSpecification != nil {
+		p.Alarms = in.AlarmSpecification.Alarms
+	}
 	return p, p.check(in)
 }
 
@@ -156,6 +180,12 @@ func (p *refreshPreferences) check(in *types.RefreshPreferences) error {
 		return fail("ValidationError", "The request isn't valid. The difference between MaxHealthyPercentage and MinHealthyPercentage can't be greater than 100.")
 	case in.CheckpointDelay != nil && len(p.Checkpoints) == 0:
 		return fail("ValidationError", "The request isn't valid. CheckpointDelay needs CheckpointPercentages.")
+	case len(p.Alarms) > maxRefreshAlarms:
+		return fail("ValidationError", "The request isn't valid. AlarmSpecification can't have more than %d alarms.", maxRefreshAlarms)
+	case !slices.Contains(types.ScaleInProtectedInstances("").Values(), types.ScaleInProtectedInstances(p.Protected)):
+		return fail("ValidationError", "The request isn't valid. ScaleInProtectedInstances must be one of Refresh, Ignore, Wait.")
+	case !slices.Contains(types.StandbyInstances("").Values(), types.StandbyInstances(p.Standby)):
+		return fail("ValidationError", "The request isn't valid. StandbyInstances must be one of Terminate, Ignore, Wait.")
 	case p.Bake < 0 || p.Bake > 172800 || p.Delay < 0 || p.Delay > 172800:
 		return fail("ValidationError", "The request isn't valid. BakeTime and CheckpointDelay must be between 0 and 172800 seconds.")
 	}
@@ -220,6 +250,9 @@ func rollbackRefresh(c *call, in *autoscaling.RollbackInstanceRefreshInput) (*au
 	if err != nil {
 		return nil, err
 	}
+	if r.ByStack {
+		return nil, fail("IrreversibleInstanceRefresh", "The instance refresh can't be rolled back: it was started by an update policy of CloudFormation. Cancel the stack update instead.")
+	}
 	if why := g.irreversible(c, r); why != "" {
 		return nil, fail("IrreversibleInstanceRefresh", "The instance refresh can't be rolled back: %s", why)
 	}
@@ -274,6 +307,9 @@ func (r *refresh) out(c *call, g *group) types.InstanceRefresh {
 			MinHealthyPercentage: &p.MinHealthy, MaxHealthyPercentage: p.MaxHealthy, InstanceWarmup: &p.Warmup, CheckpointPercentages: p.Checkpoints, SkipMatching: &p.Skip,
 			AutoRollback: &p.Auto, BakeTime: &p.Bake, ScaleInProtectedInstances: types.ScaleInProtectedInstances(p.Protected), StandbyInstances: types.StandbyInstances(p.Standby),
 		},
+	}
+	if len(p.Alarms) > 0 {
+		out.Preferences.AlarmSpecification = &types.AlarmSpecification{Alarms: p.Alarms}
 	}
 	if len(p.Checkpoints) > 0 {
 		out.Preferences.CheckpointDelay = &p.Delay

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 )
 
@@ -40,6 +41,9 @@ func (r *refresh) left() int32 {
 // advanceRefresh is the next step of a refresh, at the time that it named.
 func (g *group) advanceRefresh(c *call, r *refresh) {
 	r.Next = time.Time{}
+	if g.alarmed(c, r) {
+		return
+	}
 	switch types.InstanceRefreshStatus(r.Status) {
 	case types.InstanceRefreshStatusPending:
 		r.Status = string(types.InstanceRefreshStatusInProgress)
@@ -56,25 +60,41 @@ func (g *group) advanceRefresh(c *call, r *refresh) {
 }
 
 func (r *refresh) over(c *call, status types.InstanceRefreshStatus, reason string) {
-	r.Status, r.Reason, r.End, r.Batch, r.Next = string(status), reason, c.now, nil, time.Time{}
+	r.Status, r.Reason, r.End, r.Batch, r.Next, r.Surge = string(status), reason, c.now, nil, time.Time{}, 0
 }
 
 // toReplace lists the instances that a refresh is to replace, the oldest first.
 func (g *group) toReplace(c *call, r *refresh) []string {
-	ref, instanceType := g.launch(c)
-	want := g.resolved(c, ref)
 	var out []string
 	for i := range g.Instances {
 		inst := &g.Instances[i]
-		if !inst.active() || inst.Protect && r.Preferences.Protected == string(types.ScaleInProtectedInstancesIgnore) {
-			continue
-		}
-		if r.Preferences.Skip && inst.Template == want && (instanceType == "" || inst.Type == instanceType) {
+		switch {
+		case !inst.active(),
+			inst.Protect && r.Preferences.Protected == string(types.ScaleInProtectedInstancesIgnore),
+			!inst.counts() && r.Preferences.Standby == string(types.StandbyInstancesIgnore),
+			r.Preferences.Skip && g.matching(c, inst):
 			continue
 		}
 		out = append(out, inst.ID)
 	}
 	return out
+}
+
+// matching tells whether an instance is as the group would launch one now.
+func (g *group) matching(c *call, inst *groupInstance) bool {
+	ref, instanceType := g.launch(c)
+	if inst.Template != g.resolved(c, ref) {
+		return false
+	}
+	mixed := g.Mixed
+	if r := g.refreshing(); r != nil && r.Desired != nil && r.Rollback == nil {
+		mixed = r.Desired.Mixed
+	}
+	m := mixedPolicy(c, mixed)
+	if m == nil || m.LaunchTemplate == nil || len(m.LaunchTemplate.Overrides) == 0 {
+		return instanceType == "" || inst.Type == instanceType
+	}
+	return slices.ContainsFunc(m.LaunchTemplate.Overrides, func(o types.LaunchTemplateOverrides) bool { return aws.ToString(o.InstanceType) == inst.Type })
 }
 
 // resolved is a template reference as an instance has it: with its number.
@@ -91,6 +111,12 @@ func (g *group) resolved(c *call, ref templateRef) templateRef {
 func (g *group) roll(c *call, r *refresh) {
 	if len(r.Batch) > 0 && !g.replaced(c, r) {
 		return
+	}
+	if r.Surge > 0 { // the replacements are warm
+		r.Surge = 0
+		if g.takeOut(c, r); !g.replaced(c, r) {
+			return
+		}
 	}
 	r.Old = slices.DeleteFunc(r.Old, func(id string) bool { // what left by itself needs no replacement
 		inst := g.find(id)
@@ -112,14 +138,47 @@ func (g *group) roll(c *call, r *refresh) {
 	}
 	batch := g.nextBatch(r)
 	if len(batch) == 0 {
-		g.stuck(c, r, "Waiting for instances that are protected from scale in.")
+		g.stuck(c, r, "Waiting for instances that are protected from scale in or in standby.")
 		return
 	}
 	r.Stuck, r.Batch = time.Time{}, batch
 	r.Reason = "Waiting for remaining instances to be available. For example: " + batch[0]
+	if r.Surge = min(r.headroom(g.Desired), int32(len(batch))); r.Surge > 0 {
+		g.scale(c, g.because(c, "an instance was launched in response to an instance refresh."))
+		r.Next = c.now.Add(c.takes(launchSeconds + float64(r.Preferences.Warmup)))
+		return
+	}
+	g.takeOut(c, r)
+}
+
+// headroom is how many instances may be launched before others end: what
+// MaxHealthyPercentage allows above the desired capacity, at least one (API
+// reference of RefreshPreferences).
+func (r *refresh) headroom(desired int32) int32 {
+	if most := r.Preferences.MaxHealthy; most != nil && *most > 100 {
+		return max(1, desired*(*most-100)/100)
+	}
+	return 0
+}
+
+// surge is how many instances a rollout has above the desired capacity.
+func (g *group) surge() int32 {
+	if r := g.refreshing(); r != nil {
+		return r.Surge
+	}
+	if g.Rollout != nil && g.Rollout.Rolling != nil {
+		return g.Rollout.Rolling.Surge
+	}
+	return 0
+}
+
+// takeOut ends the batch and launches what is missing then.
+func (g *group) takeOut(c *call, r *refresh) {
 	cause := g.because(c, "an instance was taken out of service in response to an instance refresh.")
-	for _, id := range batch {
-		g.end(c, g.find(id), cause)
+	for _, id := range r.Batch {
+		if inst := g.find(id); inst != nil && inst.active() {
+			g.end(c, inst, cause)
+		}
 	}
 	g.scale(c, g.because(c, "an instance was launched in response to an instance refresh."))
 	r.Next = c.now.Add(c.takes(launchSeconds + float64(r.Preferences.Warmup)))
@@ -129,10 +188,14 @@ func (g *group) roll(c *call, r *refresh) {
 // to look again, or that the refresh gives up.
 func (g *group) replaced(c *call, r *refresh) bool {
 	warm := time.Time{}
-	n := int32(0)
+	n, waits := int32(0), false
 	for i := range g.Instances {
 		inst := &g.Instances[i]
-		if !inst.active() || inst.Bad {
+		if !inst.counts() || inst.Bad {
+			continue
+		}
+		if len(inst.Waits) > 0 {
+			waits = true
 			continue
 		}
 		n++
@@ -145,7 +208,10 @@ func (g *group) replaced(c *call, r *refresh) bool {
 		}
 	}
 	switch {
-	case n < g.Desired:
+	case waits:
+		g.stuck(c, r, "Waiting for instances to complete their lifecycle actions.")
+		return false
+	case n < g.Desired+r.Surge:
 		why := "Waiting for replacement instances."
 		if m := len(g.Activities); m > 0 && g.Activities[m-1].Failed != "" {
 			why = g.Activities[m-1].Failed
@@ -190,16 +256,18 @@ func earliest(a, b time.Time) time.Time {
 // nextBatch is what may be replaced at once: as many as leave the minimum of
 // healthy instances, at least one, and no more than the next checkpoint.
 func (g *group) nextBatch(r *refresh) []string {
-	size := max(1, int(g.Desired)*int(100-r.Preferences.MinHealthy)/100)
+	size := max(1, int(g.Desired)*int(100-r.Preferences.MinHealthy)/100+int(r.headroom(g.Desired)))
 	if r.Rollback == nil && r.Passed < len(r.Preferences.Checkpoints) {
 		target := (r.Total*int(r.Preferences.Checkpoints[r.Passed]) + 99) / 100
 		size = min(size, max(1, target-(r.Total-len(r.Old))))
 	}
 	var out []string
 	for _, id := range r.Old {
-		if inst := g.find(id); len(out) < size && (!inst.Protect || r.Preferences.Protected == string(types.ScaleInProtectedInstancesRefresh)) {
-			out = append(out, id)
+		inst := g.find(id)
+		if len(out) >= size || inst.Protect && r.Preferences.Protected != string(types.ScaleInProtectedInstancesRefresh) || !inst.counts() && r.Preferences.Standby != string(types.StandbyInstancesTerminate) {
+			continue
 		}
+		out = append(out, id)
 	}
 	return out
 }
@@ -239,7 +307,7 @@ func (g *group) rollBack(c *call, r *refresh, reason string) {
 	for _, id := range r.Old {
 		unchanged[id] = true
 	}
-	r.Old, r.Batch = nil, nil
+	r.Old, r.Batch, r.Surge = nil, nil, 0
 	for i := range g.Instances {
 		if inst := &g.Instances[i]; inst.active() && !unchanged[inst.ID] && inst.Launched.After(r.Start) {
 			r.Old = append(r.Old, inst.ID)
@@ -248,6 +316,40 @@ func (g *group) rollBack(c *call, r *refresh, reason string) {
 	b.Total = len(r.Old)
 	r.Rollback, r.Status, r.Reason, r.Stuck = b, string(types.InstanceRefreshStatusRollbackInProgress), reason, time.Time{}
 	r.Next = c.now.Add(c.takes(pendingSeconds))
+}
+
+// alarmed ends a refresh, or turns it around, when one of its alarms is in
+// state ALARM (user guide, "Undo changes with a manual or auto rollback").
+func (g *group) alarmed(c *call, r *refresh) bool {
+	if r.Rollback != nil || r.Status == string(types.InstanceRefreshStatusCancelling) {
+		return false
+	}
+	for _, name := range r.Preferences.Alarms {
+		i, _, ok := c.anyAlarm(name)
+		if !ok || c.alarmState(i).Value != "ALARM" {
+			continue
+		}
+		why := "The alarm " + name + " went into the ALARM state."
+		if r.Preferences.Auto {
+			g.rollBack(c, r, "Rollback initiated automatically: "+why)
+		} else {
+			r.over(c, types.InstanceRefreshStatusFailed, why)
+		}
+		return true
+	}
+	return false
+}
+
+// lookAtAlarms lets the refreshes that watch an alarm look at it now.
+func (c *call) lookAtAlarms(name string) {
+	for _, group := range sortedKeys(c.region.Groups) {
+		g := c.region.Groups[group]
+		if r := g.refreshing(); r != nil && slices.Contains(r.Preferences.Alarms, name) {
+			if g.alarmed(c, r) {
+				g.scale(c, g.because(c, "an instance was terminated in response to a difference between desired and actual capacity."))
+			}
+		}
+	}
 }
 
 // find gives an instance of the group; nil when it is gone.

@@ -28,6 +28,9 @@ func updateGroup(c *call, in *autoscaling.UpdateAutoScalingGroupInput) (*autosca
 
 // change sets what a request gives.
 func (g *group) change(c *call, in *autoscaling.UpdateAutoScalingGroupInput) error {
+	if r := g.refreshing(); r != nil && r.Desired != nil && (in.LaunchTemplate != nil || in.MixedInstancesPolicy != nil) {
+		return errDesired()
+	}
 	if s := in.LaunchTemplate; s != nil {
 		g.Template, g.Mixed = &templateRef{aws.ToString(s.LaunchTemplateId), aws.ToString(s.LaunchTemplateName), aws.ToString(s.Version)}, nil
 	}
@@ -64,6 +67,12 @@ func (g *group) change(c *call, in *autoscaling.UpdateAutoScalingGroupInput) err
 		return err
 	}
 	return g.checkLaunch(c)
+}
+
+// errDesired is how AWS keeps a rollout's configuration (terraform-provider-aws
+// reports of the text).
+func errDesired() *Fail {
+	return fail("ValidationError", "An active instance refresh with a desired configuration exists. All configuration options derived from the desired configuration are not available for update while the instance refresh is active.")
 }
 
 func set[T any](to *T, from *T) {

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,8 +102,8 @@ func (c *call) groupInstance(g *group, gi *groupInstance) *instance {
 		}
 	}
 	out.Life = []moment{{gi.Launched, 0}, {gi.Launched.Add(c.takes(bootSeconds)), runningCode}}
-	if !gi.Ending.IsZero() {
-		out.Life = append(out.Life, moment{gi.Ending, 32}, moment{gi.Gone, terminatedCode})
+	if !gi.Shut.IsZero() {
+		out.Life = append(out.Life, moment{gi.Shut, 32}, moment{gi.Shut.Add(c.takes(terminateSeconds)), terminatedCode})
 	}
 	for _, id := range g.Subnets {
 		if s, ok := c.subnet(id); ok && s.props.text("AvailabilityZone") == gi.Zone {
@@ -301,9 +300,11 @@ func (c *call) changeLife(i *instance, through, into int, seconds float64) error
 			if into != terminatedCode {
 				return fail("UnsupportedOperation", "the sandbox does not stop or start an instance of an Auto Scaling group")
 			}
-			g.Instances[k].Ending, g.Instances[k].Gone = c.now, c.now.Add(c.takes(seconds))
+			cause := g.because(c, "an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.")
+			g.end(c, &g.Instances[k], cause)
+			g.Instances[k].Shut = c.now // whatever its hooks wait for
 			i.become(c, through, into, seconds)
-			g.scale(c, fmt.Sprintf("At %s an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.", c.now.Format("2006-01-02T15:04:05Z")))
+			g.scale(c, cause)
 			return nil
 		}
 	}

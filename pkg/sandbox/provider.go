@@ -24,6 +24,7 @@ func (s *Sandbox) providers(r *region) map[string]stackengine.Provider {
 	}
 	return map[string]stackengine.Provider{
 		"AWS::AutoScaling::AutoScalingGroup":          with("AutoScaling", groupHandlers()),
+		"AWS::AutoScaling::LifecycleHook":             with("AutoScaling", hookHandlers()),
 		"AWS::EC2::LaunchTemplate":                    with("Ec2", templateHandlers()),
 		"AWS::ECR::Repository":                        with("Ecr", repositoryHandlers()),
 		"AWS::ECS::Service":                           with("AmazonECS", serviceHandlers()),

@@ -58,9 +58,15 @@ func updateDeclaredGroup(c *call, old, r stackengine.Resource) (stackengine.Phys
 	if err != nil {
 		return stackengine.Physical{}, fail("ResourceNotFound", "AutoScalingGroup %s not found", r.PhysicalID)
 	}
+	if err := g.blocked(old, r); err != nil {
+		return stackengine.Physical{}, err
+	}
 	next, before := *g, g.Desired
 	next.Declared = c.now
 	if err := next.declare(c, r, old.Properties); err != nil {
+		return stackengine.Physical{}, err
+	}
+	if err := next.rollOut(c, old, r); err != nil {
 		return stackengine.Physical{}, err
 	}
 	*g = next
@@ -75,13 +81,15 @@ func settleDeclaredGroup(c *call, r stackengine.Resource) (time.Time, error) {
 	if g == nil {
 		return time.Time{}, fail("ResourceNotFound", "AutoScalingGroup %s not found", r.PhysicalID)
 	}
+	if again, err := g.settleRollout(c, r); err != nil || !again.IsZero() {
+		return again, err
+	}
 	ready, latest := int32(0), c.now
 	for i := range g.Instances {
-		inst := &g.Instances[i]
-		if inst.active() && inst.Ready.After(c.now) {
-			latest = inst.Ready
-		} else if inst.active() {
+		if inst := &g.Instances[i]; inst.serves(c.now) {
 			ready++
+		} else if inst.counts() {
+			latest = inst.Ready
 		}
 	}
 	until := g.Declared.Add(c.takes(patience))
@@ -106,7 +114,7 @@ func (g *group) physical() stackengine.Physical {
 
 // declare sets what a template says. A template without DesiredCapacity
 // starts a group at MinSize and afterwards only pushes the capacity into the
-// bounds; one with it sets it when the template's own value changes.
+// bounds.
 func (g *group) declare(c *call, r stackengine.Resource, old props) error {
 	p := props(r.Properties)
 	g.Template, g.Mixed = nil, nil
@@ -132,7 +140,20 @@ func (g *group) declare(c *call, r stackengine.Resource, old props) error {
 		}
 	}
 	g.declareSettings(p, r.Tags)
-	return g.declareSize(c, p, old)
+	if err := checkPolicy(r.UpdatePolicy); err != nil {
+		return err
+	}
+	if err := g.declareHooks(p); err != nil {
+		return err
+	}
+	least, most, desired, err := declaredSizes(r, old)
+	if err != nil {
+		return err
+	}
+	if err := g.resize(least, most, desired); err != nil {
+		return err
+	}
+	return g.checkLaunch(c)
 }
 
 // addZones adds the zones of the group's subnets.
@@ -178,22 +199,6 @@ func (g *group) declareSettings(p props, stackTags map[string]string) {
 			g.Tags = append(g.Tags, groupTag{key, stackTags[key], true})
 		}
 	}
-}
-
-func (g *group) declareSize(c *call, p, old props) error {
-	least, ok1 := p.number("MinSize")
-	most, ok2 := p.number("MaxSize")
-	if !ok1 || !ok2 {
-		return fail("ValidationError", "MinSize and MaxSize must be whole numbers.")
-	}
-	var desired *int32
-	if n, ok := p.number("DesiredCapacity"); ok && (old == nil || old.text("DesiredCapacity") != p.text("DesiredCapacity")) {
-		desired = &n
-	}
-	if err := g.resize(&least, &most, desired); err != nil {
-		return err
-	}
-	return g.checkLaunch(c)
 }
 
 func templateHandlers() handlers {

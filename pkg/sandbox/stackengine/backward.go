@@ -84,9 +84,11 @@ func (e *Engine) completeRestore(ctx context.Context, s *Stack, t *Task, at time
 		return
 	}
 	before := s.Resources[t.Logical].Before
+	before.Signals = s.Resources[t.Logical].Signals
 	if e.settles(ctx, s, t, before, at) {
 		return
 	}
+	before.Signals = nil
 	s.Resources[t.Logical] = before
 	t.State = taskDone
 	e.note(s, before, "UPDATE_COMPLETE", "", at)

@@ -131,7 +131,7 @@ const (
 func changeOf(r, next *StackResource) int {
 	t, _ := awstype.Lookup(r.Type)
 	kind := changeNone
-	if r.Delete != next.Delete || r.Replace != next.Replace || !slices.Equal(r.Needs, next.Needs) {
+	if r.Delete != next.Delete || r.Replace != next.Replace || !slices.Equal(r.Needs, next.Needs) || !sameJSON(r.Policy, next.Policy) {
 		kind = changeRecord
 	}
 	if !sameJSON(r.Metadata, next.Metadata) {

@@ -115,6 +115,13 @@ func (e *Engine) wanted(s *Stack, p *program, id string) (*StackResource, error)
 	if n.Metadata != nil {
 		r.Metadata = compact(n.Metadata)
 	}
+	if n.Update != nil {
+		policy, err := p.eval(n.Update, live{e, s})
+		if err != nil {
+			return nil, err
+		}
+		r.Policy = compact(policy)
+	}
 	if ty, ok := awstype.Lookup(n.Type); ok && ty.TagProperty != "" {
 		r.Tags = s.Deployed.Tags
 	}
@@ -179,6 +186,9 @@ func (e *Engine) startChange(ctx context.Context, s *Stack, t *Task, r, found, n
 	if kind == changeNone && r.Status == "UPDATE_FAILED" {
 		kind = changeInPlace
 	}
+	if kind == changeInPlace && replacedByPolicy(found, next) {
+		kind = changeReplace
+	}
 	switch kind {
 	case changeNone, changeRecord:
 		s.Resources[t.Logical] = next
@@ -242,6 +252,9 @@ func (e *Engine) startReplace(ctx context.Context, s *Stack, t *Task, r, next *S
 	}
 	if r.PhysicalID != "" && (r.Fresh || r.Before != nil && r.Before.PhysicalID != r.PhysicalID) {
 		s.Garbage = append(s.Garbage, r) // made by a failed attempt at this update: nobody goes back to it
+	}
+	if p, err := e.program(s); err == nil && !s.Op.Express && next.Type == groupType {
+		next.Awaits = e.awaited(p.nodes[t.Logical], next, at)
 	}
 	d := e.seconds(e.takes(s, next.Type, PhaseCreate) + delay)
 	t.Mid, t.End = at.Add(min(e.seconds(secondsToTell), d/2)), at.Add(d)

@@ -65,7 +65,16 @@ func (e *Engine) view(s *Stack, r *StackResource) Resource {
 	if s.Op != nil {
 		now = s.Op.At // a step works at the time it was due
 	}
+	var signals Signals
+	if r.Signals != nil {
+		signals = *r.Signals
+	}
+	var policy map[string]any
+	if len(r.Policy) > 0 {
+		policy = decode(r.Policy)
+	}
 	return Resource{
+		UpdatePolicy: policy, Signals: signals, Rollback: s.Op != nil && s.Op.Phase == phaseUpdateRollback,
 		Now:     now,
 		Account: e.State.Account, Region: e.State.Region,
 		Stack: s.Name, StackID: s.ID, LogicalID: r.LogicalID, Type: r.Type, PhysicalID: r.PhysicalID,

@@ -17,6 +17,9 @@ func (l live) ref(logical string) (any, error) {
 	if r == nil || r.PhysicalID == "" {
 		return nil, invalid("Template format error: Unresolved resource dependencies [%s] in the Resources block of the template", logical)
 	}
+	if r.Type == "AWS::AutoScaling::LifecycleHook" { // its id is that of group and hook
+		return r.PhysicalID[strings.LastIndexByte(r.PhysicalID, '|')+1:], nil
+	}
 	return r.PhysicalID, nil
 }
 

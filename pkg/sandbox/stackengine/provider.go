@@ -41,6 +41,14 @@ type Resource struct {
 	// Properties are evaluated: no intrinsic function is left, and
 	// {{resolve:ssm:…}} is replaced. {{resolve:secretsmanager:…}} stays text.
 	Properties map[string]any
+	// UpdatePolicy is the resource attribute of that name, evaluated; nil without
+	// one. In a rollback it is that of the template before the update
+	// (documentation of UpdatePolicy).
+	UpdatePolicy map[string]any
+	// Rollback tells that the resource is brought back to what an update found.
+	Rollback bool
+	// Signals are those that came while it was updated.
+	Signals Signals
 	// Attributes are what Create or Update returned last.
 	Attributes map[string]string
 	// Tags are the stack's tags and the aws:cloudformation:… ones, which AWS
@@ -52,6 +60,12 @@ type Resource struct {
 	// Random gives the same text of n characters of the alphabet for the same
 	// resource and label; for ids.
 	Random func(label, alphabet string, n int) string
+}
+
+// Signals are the unique ids that SignalResource named, by status.
+type Signals struct {
+	Success []string `json:"success,omitempty"`
+	Failure []string `json:"failure,omitempty"`
 }
 
 // Physical is what a provider made.

@@ -104,6 +104,9 @@ func (e *Engine) signalResource(in *cloudformation.SignalResourceInput, now time
 	switch {
 	case r == nil:
 		return nil, invalid("Resource %s does not exist for stack %s", deref(in.LogicalResourceId), s.Name)
+	case s.Op != nil && r.waitsForSignals():
+		e.signalUpdate(s, r, in, now)
+		return &cloudformation.SignalResourceOutput{}, nil
 	case s.Op == nil || r.Awaits == nil:
 		return nil, invalid("Resource %s is in %s state and cannot be signaled", r.LogicalID, r.Status)
 	}
@@ -118,14 +121,18 @@ func (e *Engine) signalResource(in *cloudformation.SignalResourceInput, now time
 		a.Success = append(a.Success, id)
 	}
 	e.note(s, r, r.Status, fmt.Sprintf("Received %s signal with UniqueId %s", in.Status, id), now)
-	if !a.Stable {
-		return out, nil
+	if a.Stable {
+		e.nudge(s, r, now)
 	}
+	return out, nil
+}
+
+// nudge lets the task of a resource look again.
+func (e *Engine) nudge(s *Stack, r *StackResource, now time.Time) {
 	for _, t := range s.Op.Tasks {
 		if t.Logical == r.LogicalID && t.State == taskRunning {
 			t.End, s.Op.At = now, now
 			e.schedule(s)
 		}
 	}
-	return out, nil
 }

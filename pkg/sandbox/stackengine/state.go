@@ -96,13 +96,15 @@ type StackResource struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"` // of the stack, if it can be tagged
 	Metadata   json.RawMessage   `json:"metadata,omitempty"`
+	Policy     json.RawMessage   `json:"updatePolicy,omitempty"` // evaluated
 	Delete     string            `json:"deletionPolicy,omitempty"`
 	Replace    string            `json:"updateReplacePolicy,omitempty"`
 	Needs      []string          `json:"needs,omitempty"` // logical ids
 	Serial     int               `json:"serial,omitempty"`
 	Text       string            `json:"text,omitempty"` // properties as events show them: key of Stack.Texts
 
-	Awaits *Awaited `json:"awaits,omitempty"` // signals, while it is created
+	Awaits  *Awaited `json:"awaits,omitempty"`  // signals, while it is created
+	Signals *Signals `json:"signals,omitempty"` // that came while it was updated
 	// Fresh tells that the running or failed operation made it.
 	Fresh bool `json:"fresh,omitempty"`
 	// Imported tells that it was there before: taking it back out of the stack

@@ -1,0 +1,84 @@
+package sandbox
+
+import "strconv"
+
+// launchOne launches an instance; false when it cannot, and then the group
+// tries again.
+func (g *group) launchOne(c *call, cause string) bool {
+	ref, instanceType := g.launch(c)
+	if why := g.refused(c, ref, instanceType); why != "" {
+		why += " Launching EC2 instance failed."
+		a := g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now)
+		a.Failed = why
+		g.retryLater(c)
+		return false
+	}
+	inst := groupInstance{
+		ID: "i-" + c.account.draw("instance")[:17], Zone: g.emptiestZone(c), Type: instanceType,
+		Launched: c.now, Ready: c.now.Add(c.takes(launchSeconds)), Protect: g.Protect, Template: ref,
+	}
+	inst.Waits = g.actions(c, transitionLaunch, inst.Ready)
+	if t := c.template(ref.ID, ref.Name); t != nil {
+		inst.Template = templateRef{t.ID, t.Name, ref.Version}
+		if v := t.version(ref.Version); v != nil {
+			inst.Template.Version = strconv.FormatInt(v.Number, 10)
+			inst.Image = v.properties().text("ImageId")
+			if inst.Type == "" {
+				inst.Type = v.properties().text("InstanceType")
+			}
+		}
+	}
+	if !g.obtain(c, &inst) {
+		why := insufficientCapacity(inst.Type, inst.Zone).Message + " Launching EC2 instance failed."
+		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
+		g.retryLater(c)
+		return false
+	}
+	g.Tries = 0
+	g.Instances = append(g.Instances, inst)
+	a := g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
+	a.Instance, a.Waits = inst.ID, len(inst.Waits) > 0
+	return true
+}
+
+// refused is why EC2 launches nothing: capacity or limits, which are faults of
+// the sandbox's plan for ec2 RunInstances, or a template that has gone.
+func (g *group) refused(c *call, ref templateRef, instanceType string) string {
+	if err := c.checkLaunch(ref); err != nil {
+		return asFail(err).Message
+	}
+	f := c.struck("ec2", "RunInstances")
+	switch {
+	case f == nil:
+		return ""
+	case f.Code == "InsufficientInstanceCapacity" && f.Message == "":
+		if instanceType == "" {
+			instanceType = c.template(ref.ID, ref.Name).version(ref.Version).properties().text("InstanceType")
+		}
+		return insufficientCapacity(instanceType, g.emptiestZone(c)).Message
+	case f.Message == "":
+		return f.Code + "."
+	}
+	return f.Message
+}
+
+// emptiestZone spreads instances over the group's zones.
+func (g *group) emptiestZone(c *call) string {
+	zones := g.Zones
+	if len(zones) == 0 {
+		zones = c.zones()
+	}
+	count := map[string]int{}
+	for i := range g.Instances {
+		if g.Instances[i].counts() {
+			count[g.Instances[i].Zone]++
+		}
+	}
+	best := zones[0]
+	for _, z := range zones {
+		if count[z] < count[best] {
+			best = z
+		}
+	}
+	return best
+}

@@ -207,7 +207,7 @@ func (c *Cloud) validationFindings(ctx context.Context, arn string) ([]string, e
 		}
 		for _, e := range out.OperationEvents {
 			switch {
-			case e.ValidationStatus == types.ValidationStatusFailed:
+			case e.ValidationStatus == types.ValidationStatusFailed && e.ValidationFailureMode != types.HookFailureModeWarn:
 				found = append(found, oneLine(fmt.Sprintf("%s at %s: %s", aws.ToString(e.ValidationName),
 					aws.ToString(e.ValidationPath), aws.ToString(e.ValidationStatusReason))))
 			case e.HookStatus == types.HookStatusHookCompleteFailed:

@@ -90,7 +90,9 @@ func TestChangeSetSettles(t *testing.T) {
 		"early validation (B10)": {
 			describe: always(describeSet("FAILED", "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].", "")),
 			events: `<OperationEvents><member><EventType>VALIDATION_ERROR</EventType><ValidationName>PROPERTY_VALIDATION</ValidationName><ValidationStatus>FAILED</ValidationStatus>` +
-				`<ValidationStatusReason>#/CidrBlock: wrong</ValidationStatusReason><ValidationPath>/Resources/Vpc/Properties/CidrBlock</ValidationPath></member></OperationEvents>`,
+				`<ValidationStatusReason>#/CidrBlock: wrong</ValidationStatusReason><ValidationPath>/Resources/Vpc/Properties/CidrBlock</ValidationPath><ValidationFailureMode>FAIL</ValidationFailureMode></member>` +
+				`<member><EventType>VALIDATION_ERROR</EventType><ValidationName>BUCKET_EMPTINESS_VALIDATION</ValidationName><ValidationStatus>FAILED</ValidationStatus>` +
+				`<ValidationFailureMode>WARN</ValidationFailureMode><ValidationStatusReason>no reason of this failure</ValidationStatusReason></member></OperationEvents>`,
 			want: apply.ChangeSet{ARN: setARN, StackID: stackARN, Failed: "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].; " +
 				"PROPERTY_VALIDATION at /Resources/Vpc/Properties/CidrBlock: #/CidrBlock: wrong"},
 		},

@@ -91,6 +91,12 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Exists: func(typeName, id string) bool {
 			return (&call{now: s.clock, account: s.account, region: r, sandbox: s}).unowned(typeName, id)
 		},
+		Holds: func(ctx context.Context, res stackengine.Resource) bool {
+			return (&call{ctx: ctx, now: s.clock, account: s.account, region: r, sandbox: s}).holds(res)
+		},
+		Usage: func(typeName string) (stackengine.Usage, bool) {
+			return (&call{now: s.clock, account: s.account, region: r, sandbox: s}).usage(typeName)
+		},
 		Secure: func(name, version string) bool { return s.secureParameter(r, name, version) },
 		Secret: func(id, stage, version string) (string, string) { return s.secretValue(r, id, stage, version) },
 		Output: func(region, stack, key string) (string, bool) {

@@ -251,7 +251,7 @@ func TestFaultsBeforeTheAccount(t *testing.T) {
 	}
 	cfg := config(box)
 	cfg.Region = "eu-west-1"
-	s := &stacks{t, clk, cloudformation.NewFromConfig(cfg)}
+	s := &stacks{t: t, clk: clk, c: cloudformation.NewFromConfig(cfg)}
 	out := must[*cloudformation.CreateStackOutput](t)(s.c.CreateStack(t.Context(), &cloudformation.CreateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(oneQueue)}))
 	if !strings.HasPrefix(*out.StackId, "arn:aws:cloudformation:eu-west-1:210987654321:") {
 		t.Error(*out.StackId)

@@ -84,6 +84,7 @@ func TestNamesAreTaken(t *testing.T) {
 			}
 			m := template(map[string]any{"Named": resource(kind, p)})
 			s.want(s.create("one", m), cfntypes.StackStatusCreateComplete)
+			s.unchecked = true
 			two := s.create("two", m)
 			s.want(two, cfntypes.StackStatusRollbackComplete)
 			if all := strings.Join(s.reasons(*two.StackId), "\n"); !taken.MatchString(all) {

@@ -40,6 +40,7 @@ func TestHandlersRefuse(t *testing.T) {
 	}
 	for name, test := range tests {
 		w := newWorld(t)
+		w.unchecked = true
 		w.create("first", "Resources: {A: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /taken}}}")
 		w.create("s", test.body)
 		if got := w.status("s"); got != "ROLLBACK_COMPLETE" {
@@ -58,6 +59,7 @@ func TestHandlersRefuse(t *testing.T) {
 // A resource that was never made is only crossed off (stratospheric #204).
 func TestRollbackOfWhatWasNeverMade(t *testing.T) {
 	w := newWorld(t)
+	w.unchecked = true
 	w.create("first", "Resources: {A: {Type: AWS::ECR::Repository, Properties: {RepositoryName: app}}}")
 	w.create("s", "Resources: {Registry: {Type: AWS::ECR::Repository, Properties: {RepositoryName: app}}}")
 	golden(t, "never-made.txt", w.events("s"))

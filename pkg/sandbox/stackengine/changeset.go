@@ -205,7 +205,7 @@ func (e *Engine) fill(ctx context.Context, s *Stack, cs *ChangeSet, next *progra
 	case len(changes) == 0 && !other && !failed:
 		cs.Failed = noChanges
 	case validate:
-		cs.Findings = e.validateEarly(s, cs, next)
+		cs.Findings = append(e.validateEarly(changes, next), e.warnEarly(ctx, s, changes)...)
 		cs.Failed = findingsReason(cs.Findings)
 	}
 	if cs.Failed != "" {

@@ -45,6 +45,12 @@ type Engine struct {
 	// does not exist (create, update), or is still in use (delete). It must not
 	// call the engine back. nil means no such check.
 	Check func(ctx context.Context, phase Phase, r Resource) error
+	// Holds tells whether something is in a bucket or a repository that would keep
+	// its deletion from succeeding. nil means no.
+	Holds func(ctx context.Context, r Resource) bool
+	// Usage tells how much of the quota that bounds a type is used; ok is false
+	// where none does. nil means none. Stacks are counted here.
+	Usage func(resourceType string) (u Usage, ok bool)
 	// Parameter resolves an SSM parameter for template parameters and
 	// {{resolve:ssm:…}}; version is "" for the latest. nil means none exists.
 	Parameter func(name, version string) (value string, ok bool)

@@ -33,6 +33,8 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"life of a change set, its names and tokens, OBSOLETE, asynchronous delete", "FM B3 B4 B5 B6 B7 B8, LS api/test_changesets", "TestChangeSetLife"},
 	{"no changes", "FM B1, aws-limits 4.7, LS test_empty_changeset, test_update_stack", "TestEmptyChangeSet"},
 	{"early validation and DescribeEvents", "FM B10, I rain 744, aws-cdk-cli 1463 and 1000, cloudformation-cli 1116; Unsupported property: K", "TestEarlyValidation"},
+	{"early validation warns of buckets, repositories and quotas: the change set can be executed", "D validate-stack-deployments, aws-limits (what changed in the last year), I aws-cdk-rfcs comprehensive validation, agent-toolkit-for-aws pre-deployment validation; texts but the bucket's: K", "TestEarlyWarnings"},
+	{"early validation of CreateStack and UpdateStack", "D validate-stack-deployments; reason: I sample of agentcore; that the stack rolls back: K", "TestEarlyValidationOfOperations"},
 	{"template refusals", "LS test_validations, test_stacks, test_template_engine, FM B27; counts, rules and aliases: K", "TestRefusedTemplates"},
 	{"request refusals, limits of size and count", "FM B18 B19 B21 C5 C6 C7, aws-limits 4.1, LS test_update_stack, test_changesets", "TestRefusedRequests"},
 	{"quota", "FM C4; text: K", "TestQuota"},

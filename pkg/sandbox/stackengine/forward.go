@@ -30,6 +30,10 @@ func (e *Engine) forwardTasks(s *Stack, at time.Time) []*Task {
 		s.Op.Reason = err.Error()
 		return nil
 	}
+	if s.Op.Invalid {
+		s.Op.Reason = operationInvalid
+		return nil
+	}
 	if denied := e.policyDeniesRemoval(s, p, at); denied != "" {
 		s.Op.Reason = denied
 		return nil

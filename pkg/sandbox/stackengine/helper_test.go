@@ -21,6 +21,9 @@ type world struct {
 	e    *stackengine.Engine
 	now  time.Time
 	seen int // events that events leaves out, see skipEvents
+
+	// unchecked switches early validation of create and update off: the handlers refuse then.
+	unchecked bool
 }
 
 func newWorld(t testing.TB) *world {
@@ -107,14 +110,14 @@ func (w *world) status(name string) string {
 // create makes a stack and waits; body is YAML.
 func (w *world) create(name, body string) string {
 	w.t.Helper()
-	out := must[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: &name, TemplateBody: &body, Capabilities: allCapabilities})
+	out := must[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: &name, TemplateBody: &body, Capabilities: allCapabilities, DisableValidation: &w.unchecked})
 	w.settle()
 	return *out.StackId
 }
 
 func (w *world) update(name, body string) {
 	w.t.Helper()
-	must[cfn.UpdateStackOutput](w, &cfn.UpdateStackInput{StackName: &name, TemplateBody: &body, Capabilities: allCapabilities})
+	must[cfn.UpdateStackOutput](w, &cfn.UpdateStackInput{StackName: &name, TemplateBody: &body, Capabilities: allCapabilities, DisableValidation: &w.unchecked})
 	w.settle()
 }
 

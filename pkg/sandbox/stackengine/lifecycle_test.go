@@ -152,6 +152,7 @@ func TestDelete(t *testing.T) {
 	if w.e.State.Items["AWS::Logs::LogGroup|/net/log"].Owner != "" {
 		t.Error("the retained log group has an owner")
 	}
+	w.unchecked = true
 	w.create("net", network)
 	if got := w.status("net"); !strings.HasPrefix(got, "ROLLBACK_COMPLETE") {
 		t.Errorf("a second log group of the same name: %s", got)

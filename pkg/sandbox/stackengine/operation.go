@@ -35,6 +35,7 @@ type Operation struct {
 	Prior        string       `json:"prior,omitempty"` // status that a refused delete returns to
 	Revert       bool         `json:"revertDrift,omitempty"`
 	Express      bool         `json:"express,omitempty"` // done when configured, not when stable
+	Invalid      bool         `json:"invalid,omitempty"` // early validation found what fails it
 }
 
 // The phases of an operation. Each has one stack status.

@@ -2,6 +2,7 @@ package stackengine
 
 import (
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
@@ -48,14 +49,23 @@ func (e *Engine) describeEvents(in *cloudformation.DescribeEventsInput) (any, er
 }
 
 func (e *Engine) findings(cs *ChangeSet) []types.OperationEvent {
+	return e.validationEvents(cs.ID, cs.Stack, cs.Operation, types.OperationTypeCreateChangeset, cs.Findings, cs.Ready)
+}
+
+// validationEvents are what early validation found for an operation.
+func (e *Engine) validationEvents(label, stack, operation string, kind types.OperationType, findings []Finding, at time.Time) []types.OperationEvent {
 	var out []types.OperationEvent
-	for i, f := range cs.Findings {
+	for i, f := range findings {
+		mode := types.HookFailureModeFail
+		if f.Mode == warningMode {
+			mode = types.HookFailureModeWarn
+		}
 		out = append(out, types.OperationEvent{
-			EventId: ptr(e.uuid(cs.ID, "finding", itoa(i))), EventType: types.EventTypeValidationError, StackId: ptr(cs.Stack),
-			OperationId: ptr(cs.Operation), OperationType: types.OperationTypeCreateChangeset, LogicalResourceId: ptr(f.LogicalID),
-			PhysicalResourceId: optional(f.PhysicalID), ResourceType: ptr(f.Type), Timestamp: ptr(cs.Ready),
+			EventId: ptr(e.uuid(label, "finding", itoa(i))), EventType: types.EventTypeValidationError, StackId: ptr(stack),
+			OperationId: ptr(operation), OperationType: kind, LogicalResourceId: ptr(f.LogicalID),
+			PhysicalResourceId: optional(f.PhysicalID), ResourceType: ptr(f.Type), Timestamp: ptr(at),
 			ValidationName: ptr(f.Name), ValidationPath: ptr(f.Path), ValidationStatus: types.ValidationStatusFailed,
-			ValidationStatusReason: ptr(f.Reason), ValidationFailureMode: types.HookFailureModeFail,
+			ValidationStatusReason: ptr(f.Reason), ValidationFailureMode: mode,
 		})
 	}
 	return out
@@ -75,6 +85,11 @@ func (e *Engine) operationEvents(in *cloudformation.DescribeEventsInput) ([]type
 		kinds[op.ID] = op.Type
 	}
 	var out []types.OperationEvent
+	for _, op := range s.Last {
+		if in.OperationId == nil || *in.OperationId == op.ID {
+			out = append(out, e.validationEvents(op.ID, s.ID, op.ID, types.OperationType(op.Type), op.Findings, op.Start)...)
+		}
+	}
 	for i := len(s.Events) - 1; i >= 0; i-- {
 		ev := s.Events[i]
 		if in.OperationId != nil && ev.Operation != *in.OperationId {

@@ -41,7 +41,7 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	if fresh == nil {
 		fresh = e.draft(name)
 	}
-	target, _, err := e.target(ctx, fresh, deployment{
+	target, next, err := e.target(ctx, fresh, deployment{
 		body: in.TemplateBody, url: in.TemplateURL, parameters: in.Parameters, tags: in.Tags,
 		capabilities: in.Capabilities, notify: in.NotificationARNs, role: in.RoleARN, allowed: in.ResourceTypes, rollback: in.RollbackConfiguration,
 	}, true)
@@ -52,6 +52,7 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	if err != nil {
 		return nil, err
 	}
+	findings := e.validateOperation(fresh, nil, next, target, in.DisableValidation)
 	if s == nil {
 		if s, err = e.admit(fresh, now); err != nil {
 			return nil, err
@@ -67,8 +68,10 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	op := &Operation{
 		Type: "CREATE_STACK", Token: deref(in.ClientRequestToken), OnFailure: string(in.OnFailure),
 		NoRollback: target.NoRollback, RetainExcept: target.RetainExcept, Express: deploymentMode(in.DeploymentConfig) == express,
+		Invalid: len(findings) > 0,
 	}
 	e.run(s, op, phaseCreate, "User Initiated", now)
+	s.Last[0].Findings = findings
 	digest := requestDigest(in.TemplateBody, in.TemplateURL, in.Parameters, in.Tags, in.Capabilities)
 	e.keepToken(in.ClientRequestToken, "CreateStack", s.ID, digest, op.ID)
 	return &cloudformation.CreateStackOutput{StackId: ptr(s.ID), OperationId: ptr(op.ID)}, nil
@@ -127,14 +130,17 @@ func (e *Engine) admit(s *Stack, now time.Time) (*Stack, error) {
 
 // room refuses so many more stacks than the quota allows.
 func (e *Engine) room(more int) error {
-	limit := e.State.MaxStacks
-	if limit == 0 {
-		limit = defaultMaxStacks
-	}
-	if more > 0 && len(e.State.Names)+more > limit {
+	if more > 0 && len(e.State.Names)+more > e.maxStacks() {
 		return &Error{Code: "LimitExceededException", Message: "Limit for stack has been exceeded", Status: 400}
 	}
 	return nil
+}
+
+func (e *Engine) maxStacks() int {
+	if e.State.MaxStacks == 0 {
+		return defaultMaxStacks
+	}
+	return e.State.MaxStacks
 }
 
 func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStackInput, now time.Time) (any, error) {
@@ -175,6 +181,11 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	if err := e.anyChange(s, next, target); err != nil {
 		return nil, err
 	}
+	old, err := e.program(s)
+	if err != nil {
+		return nil, err
+	}
+	findings := e.validateOperation(s, old, next, target, in.DisableValidation)
 	if policy != "" {
 		s.Policy = policy
 	}
@@ -182,9 +193,10 @@ func (e *Engine) updateStack(ctx context.Context, in *cloudformation.UpdateStack
 	op := &Operation{
 		Type: "UPDATE_STACK", Token: deref(in.ClientRequestToken), Policy: during,
 		NoRollback: deref(in.DisableRollback) || noRollback(in.DeploymentConfig), RetainExcept: deref(in.RetainExceptOnCreate),
-		Express: deploymentMode(in.DeploymentConfig) == express,
+		Express: deploymentMode(in.DeploymentConfig) == express, Invalid: len(findings) > 0,
 	}
 	e.update(s, op, target, now)
+	s.Last[0].Findings = findings
 	e.keepToken(in.ClientRequestToken, "UpdateStack", s.ID, digest, op.ID)
 	return &cloudformation.UpdateStackOutput{StackId: ptr(s.ID), OperationId: ptr(op.ID)}, nil
 }

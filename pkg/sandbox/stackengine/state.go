@@ -166,6 +166,8 @@ type OperationRef struct {
 	End   time.Time `json:"end,omitzero"`
 	OK    bool      `json:"ok,omitempty"`
 	Token string    `json:"token,omitempty"`
+	// Findings are those of early validation, of a create or an update.
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // ChangeSet is a change set, settled when the clock passes Ready.
@@ -210,10 +212,11 @@ type ImportItem struct {
 	Identifier map[string]string `json:"identifier,omitempty"`
 }
 
-// Finding is what early validation says of a change set.
+// Finding is what early validation says of a change set or an operation.
 type Finding struct {
-	Check      string `json:"check"` // AWS::EarlyValidation::…
+	Check      string `json:"check,omitempty"` // AWS::EarlyValidation::…; "" of a warning
 	Name       string `json:"name"`
+	Mode       string `json:"mode,omitempty"` // FAIL, WARN
 	PhysicalID string `json:"physicalID,omitempty"`
 	LogicalID  string `json:"logicalID"`
 	Type       string `json:"type"`

@@ -248,10 +248,20 @@ func differing(approved, p plan.Plan) string {
 			parts = append(parts, part.what+": "+some(part.ids))
 		}
 	}
+	if was, is := plan.ActsAs(approved), plan.ActsAs(p); was != is {
+		parts = append(parts, fmt.Sprintf("CloudFormation acts with %s, approved was %s", roleName(is), roleName(was)))
+	}
 	if parts == nil {
 		return "it is for another account, region or platform"
 	}
 	return strings.Join(parts, "; ")
+}
+
+func roleName(arn string) string {
+	if arn == "" {
+		return "the rights of the caller"
+	}
+	return "role " + arn
 }
 
 func stepIDs(steps []plan.Step) []string {

@@ -12,7 +12,8 @@ import (
 )
 
 // Effects is the digest, in hex, of what a plan does: its steps with what each
-// writes, changes, needs consent for and is blocked by. Two plans that would do
+// writes, changes, needs consent for and is blocked by, and the role that
+// CloudFormation takes on for them. Two plans that would do
 // the same have the same effects, whatever commit, tool or moment they come
 // from; so what was reviewed can be compared with what is about to run. It is
 // empty only for a plan that JSON cannot hold, which equals no other.
@@ -23,10 +24,23 @@ func Effects(p Plan) string {
 	}
 	slices.Sort(steps)
 	return hash(struct {
-		Platform, Account, Region string
-		Destroy                   bool
-		Steps                     []string
-	}{p.Target.Platform, p.Target.Account, p.Target.Region, p.Destroy, steps})
+		Platform, Account, Region, Role string
+		Destroy                         bool
+		Steps                           []string
+	}{p.Target.Platform, p.Target.Account, p.Target.Region, ActsAs(p), p.Destroy, steps})
+}
+
+// ActsAs is the role that CloudFormation takes on in the plan's steps; empty
+// where it acts with the rights of the caller in all of them, as it does in
+// this program's own stack.
+func ActsAs(p Plan) string {
+	own := OwnOf(p.Target).Stack
+	for _, s := range p.Steps {
+		if s.Kind == KindStack && s.Target != own {
+			return p.Target.Role
+		}
+	}
+	return ""
 }
 
 // StepEffects is the digest, in hex, of what one step does. Left out is what

@@ -115,3 +115,21 @@ func TestEffectsForgetTheMoment(t *testing.T) {
 		t.Error("a lower maximum is no effect")
 	}
 }
+
+// TestEffectsHaveTheRole: the same steps with other rights are another plan,
+// but for steps in which CloudFormation takes on no role.
+func TestEffectsHaveTheRole(t *testing.T) {
+	of := func(kind plan.Kind, target, role string) string {
+		return plan.Effects(plan.Plan{Target: plan.Target{Platform: "bp", Role: role}, Steps: []plan.Step{{ID: "s", Kind: kind, Target: target}}})
+	}
+	for _, c := range []struct {
+		kind   plan.Kind
+		target string
+		shows  bool
+	}{{plan.KindStack, "bp-network", true}, {plan.KindStack, "bp-reconcile", false}, {plan.KindParameter, "/bp/x", false}} {
+		same := of(c.kind, c.target, "") == of(c.kind, c.target, "arn:aws:iam::123456789012:role/other")
+		if same == c.shows {
+			t.Errorf("%s %s: the role shows: %v, want %v", c.kind, c.target, !same, c.shows)
+		}
+	}
+}

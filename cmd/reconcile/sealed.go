@@ -50,6 +50,15 @@ func (g *global) seal(file string, p plan.Plan, approvals []spec.Approval) error
 
 // proposed is the plan that an apply is about: the one in a file, or a new one.
 func (g *global) proposed(ctx context.Context, s *session, args []string, sel selectFlags, approve []plan.Approval) (plan.Plan, *session, []plan.Approval, error) {
+	p, s, carried, err := g.sealedOrNew(ctx, s, args, sel, approve)
+	var aside *steppedAside
+	if errors.As(err, &aside) && g.output == "json" {
+		err = errors.Join(err, report.ResultJSON(g.out, plan.Plan{}, apply.Result{Aside: aside.Error()}))
+	}
+	return p, s, carried, err
+}
+
+func (g *global) sealedOrNew(ctx context.Context, s *session, args []string, sel selectFlags, approve []plan.Approval) (plan.Plan, *session, []plan.Approval, error) {
 	if len(args) == 1 {
 		return g.sealed(ctx, args[0])
 	}
@@ -58,12 +67,7 @@ func (g *global) proposed(ctx context.Context, s *session, args []string, sel se
 			return plan.Plan{}, nil, nil, fmt.Errorf("--approved-effects wants 64 hex digits or the file of a plan: %w", err)
 		}
 	}
-	p, s, carried, err := g.planIn(ctx, s, sel, approve, true)
-	var aside *steppedAside
-	if errors.As(err, &aside) && g.output == "json" {
-		err = errors.Join(err, report.ResultJSON(g.out, plan.Plan{}, apply.Result{}))
-	}
-	return p, s, carried, err
+	return g.planIn(ctx, s, sel, approve, true)
 }
 
 // planFile takes one argument at most, the file of a sealed plan.

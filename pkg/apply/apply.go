@@ -103,6 +103,8 @@ type Result struct {
 	// Locked says why the run ended early: the lock is not ours. Nothing was
 	// changed from there on.
 	Locked string `json:"locked,omitempty"`
+	// Aside says why nothing was run at all: a newer commit was applied already.
+	Aside string `json:"steppedAside,omitempty"`
 }
 
 // Failed tells whether a step failed.

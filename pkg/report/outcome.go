@@ -56,12 +56,21 @@ func OutcomeMarkdown(w io.Writer, r *apply.Result, again string, o Options) erro
 		p.linef("It was stopped, or refused before its first step. The same command on the same commit goes on: %s", code(again))
 		return p.flush(w)
 	}
+	if r.Aside != "" {
+		p.linef("### Stepped aside: nothing was applied\n")
+		p.outcomeWhere()
+		p.linef("There is a newer one: %s.", escape(r.Aside))
+		return p.flush(w)
+	}
 	n := map[string]int{}
 	for _, s := range r.Steps {
 		n[string(s.Outcome)]++
 	}
 	p.linef("### %s\n", outcomeWord(n, len(r.Steps), r.Interrupted))
 	p.outcomeWhere()
+	if r.Locked != "" {
+		p.linef("The run ended because of the lock: %s.\n", escape(r.Locked))
+	}
 	if len(r.Steps) == 0 {
 		p.linef("There was nothing to change.")
 		return p.flush(w)

@@ -110,22 +110,19 @@ token in GITHUB_TOKEN, and asks there for a plan that it did not approve.`,
 			if err != nil {
 				return err
 			}
-			var first proposal
 			w := work{command: "reconcile apply", consent: allow}
 			w.make = func(ctx context.Context, s *session) (proposal, *session, error) {
-				if s != nil && len(args) == 1 {
-					return first, s, nil // as it is: what moved meanwhile is refused step by step
-				}
 				p, s, carried, err := g.proposed(ctx, s, args, sel, options.Approve)
 				if err != nil {
 					return proposal{}, s, err
 				}
 				o := options
-				o.Approve = append(plan.Expand(options.Approve, p), carried...)
-				return proposal{p, o, g.planStyle(show, sel.flags(), given(o))}, s, nil
+				o.Approve, o.Spent = append(plan.Expand(options.Approve, p), carried...), s.spent
+				style := g.planStyle(show, sel.flags(), given(o))
+				style.Spent = s.spent
+				return proposal{plan: p, options: o, style: style, records: true, whole: len(args) == 0 && sel.selection().All()}, s, nil
 			}
-			var s *session
-			first, s, err = w.make(cmd.Context(), nil)
+			first, s, err := w.make(cmd.Context(), nil)
 			if s != nil {
 				defer func() { err = errors.Join(err, s.close()) }()
 			}

@@ -48,8 +48,10 @@ this stack: after a change of it, run bootstrap again. destroy deletes it last.`
 					return proposal{}, s, err
 				}
 				o := options
-				o.Approve = append(plan.Expand(options.Approve, p), carried...)
-				return proposal{p, o, g.planStyle(show, nil, given(o))}, s, nil
+				o.Approve, o.Spent = append(plan.Expand(options.Approve, p), carried...), s.spent
+				style := g.planStyle(show, nil, given(o))
+				style.Spent = s.spent
+				return proposal{plan: p, options: o, style: style}, s, nil
 			}
 			first, s, err := w.make(cmd.Context(), nil)
 			if s != nil {

@@ -61,7 +61,7 @@ platform's mark is never touched.`,
 				}
 				granted := consents
 				granted.Approve = plan.Expand(consents.Approve, p)
-				return proposal{p, granted, g.planStyle(show, selected, given(granted))}, s, nil
+				return proposal{plan: p, options: granted, style: g.planStyle(show, selected, given(granted))}, s, nil
 			}
 			first, _, err := w.make(ctx, s)
 			if err != nil {

@@ -46,7 +46,7 @@ reads, unless told otherwise:
 			if err != nil {
 				return err
 			}
-			d, err := g.drift(cmd.Context(), sel.selection(), detect, fix)
+			d, err := g.drift(cmd.Context(), nil, sel.selection(), detect, fix)
 			if d != nil && d.session != nil {
 				defer func() { err = errors.Join(err, d.session.close()) }()
 			}
@@ -56,7 +56,7 @@ reads, unless told otherwise:
 			style := g.planStyle(show, sel.flags(), given(options))
 			switch {
 			case fix:
-				return g.fixDrift(cmd.Context(), d, options, allow.yes, style)
+				return g.fixDrift(cmd.Context(), d, options, allow, style)
 			case accept:
 				return g.acceptDrift(cmd.Context(), d, style)
 			}
@@ -95,12 +95,13 @@ type drifted struct {
 	live        plan.Live
 	deployments []plan.Deployment
 	selection   plan.Selection
+	detect      bool
 	report      drift.Report
 }
 
-// drift reads and compares. With wait it first waits for what earlier runs
-// left at work.
-func (g *global) drift(ctx context.Context, sel plan.Selection, detect, wait bool) (*drifted, error) {
+// drift reads and compares, in a session that it opens if there is none. With
+// wait it first waits for what earlier runs left at work.
+func (g *global) drift(ctx context.Context, s *session, sel plan.Selection, detect, wait bool) (*drifted, error) {
 	set, desired, err := g.load(ctx)
 	if err != nil {
 		return nil, err
@@ -108,12 +109,13 @@ func (g *global) drift(ctx context.Context, sel plan.Selection, detect, wait boo
 	if _, err := plan.Reads(desired, sel); err != nil {
 		return nil, err
 	}
-	s, err := g.open(ctx, desired.Target)
-	if err != nil {
-		return nil, err
+	if s == nil {
+		if s, err = g.open(ctx, desired.Target); err != nil {
+			return nil, err
+		}
 	}
 	s.own = desired.Own
-	d := &drifted{session: s, set: set, desired: desired, selection: sel}
+	d := &drifted{session: s, set: set, desired: desired, selection: sel, detect: detect}
 	d.live, err = g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
 		func(l plan.Live) ([]plan.LiveStack, error) {
@@ -213,13 +215,46 @@ const (
 )
 
 // fixDrift shows a plan that puts back what was deployed, asks, and applies it.
-func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options, yes bool, style report.Options) error {
+// After a wait for the lock it reads and compares anew.
+func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options, allow consent, style report.Options) error {
+	left := 0
+	proposed := func(ctx context.Context, d *drifted) (proposal, error) {
+		p, findings, err := d.revert(ctx)
+		left = findings
+		granted := options
+		granted.Approve = plan.Expand(options.Approve, p)
+		return proposal{plan: p, options: granted, style: style}, err
+	}
+	w := work{command: "reconcile drift --fix", consent: allow}
+	w.make = func(ctx context.Context, s *session) (proposal, *session, error) {
+		again, err := g.drift(ctx, s, d.selection, d.detect, true)
+		if err != nil {
+			return proposal{}, s, err
+		}
+		p, err := proposed(ctx, again)
+		return p, s, err
+	}
+	first, err := proposed(ctx, d)
+	if err != nil {
+		return err
+	}
+	if err := g.run(ctx, d.session, first, w); err != nil {
+		return err
+	}
+	if left > 0 {
+		return failWith(exitRefused, "%s not put back; see the warnings", counted(left, "difference"))
+	}
+	return nil
+}
+
+// revert plans to put back what was deployed, and counts what is not put back.
+func (d *drifted) revert(ctx context.Context) (plan.Plan, int, error) {
 	edits, parameters, left := drift.Edits(d.report.Hand)
 	findings := notPutBack(left)
 	for _, name := range slices.Sorted(maps.Keys(edits)) {
 		reverts, err := d.session.cloud.Reverts(ctx, d.live.Stacks[name].ID, time.Now().Add(-flappingOver))
 		if err != nil {
-			return err
+			return plan.Plan{}, 0, err
 		}
 		kept := edits[name][:0]
 		told := map[string]bool{}
@@ -241,20 +276,7 @@ func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options
 		edits[name] = kept
 	}
 	p, err := plan.Revert(d.desired, d.live, plan.RevertOptions{Tool: version(), Select: d.selection, Edits: edits, Parameters: parameters, Findings: findings})
-	if err != nil {
-		return err
-	}
-	options.Approve = plan.Expand(options.Approve, p)
-	w := work{command: "reconcile drift --fix", consent: consent{yes: yes, lockTimeout: lockPatience}}
-	same := proposal{p, options, style}
-	w.make = func(_ context.Context, s *session) (proposal, *session, error) { return same, s, nil }
-	if err := g.run(ctx, d.session, same, w); err != nil {
-		return err
-	}
-	if len(findings) > 0 {
-		return failWith(exitRefused, "%s not put back; see the warnings", counted(len(findings), "difference"))
-	}
-	return nil
+	return p, len(findings), err
 }
 
 func notPutBack(left []drift.Finding) []plan.Finding {

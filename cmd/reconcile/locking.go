@@ -61,7 +61,9 @@ type turn struct {
 	without bool  // a destroy of a platform that has no bucket
 	refused error // why the lock was not got in the middle of the run
 	lost    error
-	stop    context.CancelFunc // ends the renewals
+	first   func(context.Context) error // to be done before all else once the lock is got in the middle of the run
+	beside  []string                    // what went wrong beside the steps
+	stop    context.CancelFunc          // ends the renewals
 	cancel  context.CancelCauseFunc
 	kept    sync.WaitGroup
 }
@@ -205,12 +207,12 @@ func (t *turn) holding(ctx context.Context, r apply.Request) (held *lock.Held, f
 	switch {
 	case t.without:
 		return nil, true, nil
+	case t.refused != nil:
+		return nil, false, t.refused
 	case t.held != nil:
 		return t.held, false, nil
 	case about(r, t.own.Stack):
 		return nil, true, nil
-	case t.refused != nil:
-		return nil, false, t.refused
 	}
 	taker := t.taker
 	taker.Waiting = nil
@@ -220,6 +222,11 @@ func (t *turn) holding(ctx context.Context, r apply.Request) (held *lock.Held, f
 		return nil, false, err
 	}
 	t.keep(ctx, fresh)
+	if t.first != nil {
+		if t.refused = t.first(ctx); t.refused != nil {
+			return nil, false, t.refused
+		}
+	}
 	return fresh, false, nil
 }
 
@@ -231,6 +238,13 @@ func about(r apply.Request, stack string) bool {
 		}
 	}
 	return r.Create != nil && r.Create.StackName == stack
+}
+
+// holds tells whether the lock was got.
+func (t *turn) holds() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held != nil
 }
 
 // outcome puts into a result what only the turn knows: that the run ended

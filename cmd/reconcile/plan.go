@@ -139,7 +139,7 @@ func (g *global) planIn(ctx context.Context, s *session, wanted selectFlags, app
 	s.approvals = desired.Approvals
 	desired, carried := plan.Consents(desired, time.Now())
 	desired.Notes = append(desired.Notes, notes...)
-	desired, carried = g.spent(ctx, s, desired, carried)
+	desired, carried = plan.Spent(desired, carried, g.spender(ctx, s, desired.Target))
 	s.carried = desired.Approvals
 	desired.Notes = append(desired.Notes, plan.ExpiredExceptions(set.Platform, time.Now())...)
 	if set.Platform.Requires != "" && g.release == "" {

@@ -22,7 +22,7 @@ import (
 const flushEvery = 5 * time.Second
 
 // recorder writes the journal of a run beside it. It is a hint: what it cannot
-// write changes nothing about the run.
+// write keeps no step from being done, and is told at the end.
 type recorder struct {
 	bucket  *cloud.Bucket
 	plan    plan.Plan
@@ -122,7 +122,9 @@ func (r *recorder) flush(ctx context.Context, end *journal.End) error {
 	err = r.bucket.Put(ctx, journal.Key(r.begin.At, r.begin.Run), text)
 	for _, s := range used {
 		for _, c := range s.Consumed {
-			err = errors.Join(err, r.bucket.Put(ctx, consumedKey(c), consumedText(c, r.begin.Run, s.At)))
+			if unused := r.bucket.Put(ctx, consumedKey(c), consumedText(c, r.begin.Run, s.At)); unused != nil {
+				err = errors.Join(err, fmt.Errorf("the approval %s:%s was used and counts again until %s, unless the specs lose it: %w", c.Kind, c.Target, c.Expires, unused))
+			}
 		}
 	}
 	if err != nil {
@@ -142,11 +144,7 @@ func (r *recorder) close(ctx context.Context, result apply.Result, code int) err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
-	err := r.flush(ctx, &journal.End{At: time.Now().UTC(), Outcome: journal.OutcomeOf(result), ExitCode: code})
-	if errors.Is(err, lock.ErrNoPlace) {
-		return nil // it was destroyed, or never came to be
-	}
-	return err
+	return r.flush(ctx, &journal.End{At: time.Now().UTC(), Outcome: journal.OutcomeOf(result), ExitCode: code})
 }
 
 // consumedKey is the object that says that an approval of the specs was used.
@@ -169,14 +167,13 @@ func consumedText(c journal.Consumed, run string, at time.Time) []byte {
 	return b
 }
 
-// spent takes the approvals away that an earlier run used up, each with a note.
-// What cannot be looked at counts: the journal is a hint.
-func (g *global) spent(ctx context.Context, s *session, d plan.Desired, carried []plan.Approval) (plan.Desired, []plan.Approval) {
-	if len(d.Approvals) == 0 || d.Own.Bucket == "" {
-		return d, carried
-	}
-	bucket := s.cloud.Bucket(d.Target.Account, d.Own.Bucket)
-	return plan.Spent(d, carried, func(a spec.Approval) string {
+// spender tells by what an earlier run used up an approval of the specs, or "",
+// and keeps it in the session. What cannot be looked at counts: the journal is a
+// hint.
+func (g *global) spender(ctx context.Context, s *session, t plan.Target) func(spec.Approval) string {
+	bucket := s.cloud.Bucket(t.Account, plan.OwnOf(t).Bucket)
+	s.spent = map[string]string{}
+	look := func(a spec.Approval) string {
 		text, err := bucket.Get(ctx, consumedKey(journal.Consumed{Kind: a.Kind, Target: a.Target, Expires: a.Expires, Reason: a.Reason}))
 		switch {
 		case errors.Is(err, lock.ErrAbsent), errors.Is(err, lock.ErrNoPlace):
@@ -190,5 +187,12 @@ func (g *global) spent(ctx context.Context, s *session, d plan.Desired, carried 
 			return "an earlier run"
 		}
 		return fmt.Sprintf("run %s at %s", c.Run, c.At.UTC().Format("2006-01-02 15:04:05Z"))
-	})
+	}
+	return func(a spec.Approval) string {
+		by := look(a)
+		if by != "" {
+			s.spent[plan.ConsentOf(a).String()] = by
+		}
+		return by
+	}
 }

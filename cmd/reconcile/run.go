@@ -10,6 +10,7 @@ import (
 	"reconcile/pkg/lock"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
+	"reconcile/pkg/revision"
 )
 
 // proposal is a plan, what allows it to run, and how it looks.
@@ -17,6 +18,14 @@ type proposal struct {
 	plan    plan.Plan
 	options apply.Options
 	style   report.Options
+	records bool // its revision becomes the one that was applied last
+	whole   bool // it is about all of the specs
+}
+
+// dirty tells whether files differ from the commit.
+func (p proposal) dirty() bool {
+	_, dirty := revision.Dirty(p.plan.Target.Revision)
+	return dirty
 }
 
 // work is what a command wants done, and how to plan it anew when somebody
@@ -36,11 +45,24 @@ func (g *global) run(ctx context.Context, s *session, p proposal, w work) error 
 		if err := g.propose(p, w.consent.yes); err != nil {
 			return err
 		}
-		if p.plan.Empty() {
-			if g.output == "json" {
-				return report.ResultJSON(g.out, p.plan, apply.Result{})
+		behind, err := p.catchesUp()
+		if err != nil {
+			return err
+		}
+		if p.plan.Empty() && !behind {
+			return g.nothing(p)
+		}
+		if behind {
+			t, err := g.newTurn(s, s.own, p.plan, w.command)
+			if err != nil {
+				return err
 			}
-			return nil
+			next, err := g.catchUp(ctx, s, p, w, t)
+			if next == nil || err != nil {
+				return errors.Join(g.nothing(p), err)
+			}
+			p = *next
+			continue
 		}
 		if !w.consent.yes {
 			if err := g.ask(ctx, p.plan, p.options); err != nil {
@@ -53,6 +75,14 @@ func (g *global) run(ctx context.Context, s *session, p proposal, w work) error 
 		}
 		p = *next
 	}
+}
+
+// nothing is the result of a plan without steps.
+func (g *global) nothing(p proposal) error {
+	if g.output == "json" {
+		return report.ResultJSON(g.out, p.plan, apply.Result{})
+	}
+	return nil
 }
 
 // propose shows the plan, and refuses one with errors.
@@ -90,19 +120,26 @@ func (g *global) underLock(ctx context.Context, s *session, p proposal, w work, 
 			fmt.Fprintln(g.err, "\nsomebody else was at work before; this is what is left to do now")
 			return &again, nil
 		}
+		p = again // the same steps, and what is asked beside them is of now
 	}
 	result, err := g.carryOut(ctx, s, p, t)
+	if err != nil {
+		return nil, err
+	}
 	var held *lock.HeldError
-	if err == nil && result.Locked != "" && errors.As(t.refused, &held) && patience > 0 {
+	var overtaken *overtakenError
+	switch {
+	case result.Locked == "":
+	case errors.As(t.refused, &held) && patience > 0:
 		// Two made the bucket at the same time, and the other one was faster.
 		if _, err := t.take(ctx, patience, p.plan); err != nil {
 			return nil, err
 		}
 		again, _, err := w.make(ctx, s)
 		return &again, err
-	}
-	if err != nil {
-		return nil, err
+	case errors.As(t.refused, &overtaken): // as before, and the other one is done already
+		again, _, err := w.make(ctx, s)
+		return &again, err
 	}
 	if g.output == "json" {
 		err = report.ResultJSON(g.out, p.plan, result)
@@ -112,7 +149,7 @@ func (g *global) underLock(ctx context.Context, s *session, p proposal, w work, 
 	if err := unlessClosed(err); err != nil {
 		return nil, err
 	}
-	return nil, resultExit(result)
+	return nil, t.troubles(resultExit(result))
 }
 
 // carryOut runs the plan with its progress on the screen and in the journal.
@@ -133,13 +170,10 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 	port := s.cloud.Port(running)
 	defer port.Close()
 	port.Bucket, port.Guard, port.Own = t.bucket, t.guard, s.own
-	recording := port
-	if t.held == nil { // before there is a lock its place is made
-		recording = s.cloud.Port(running)
-		defer recording.Close()
-	}
-	if err := record(running, p.plan, p.options, recording); err != nil {
-		return apply.Result{}, err
+	if t.held == nil { // before there is a lock, its place is made
+		t.first = func(ctx context.Context) error { return p.record(ctx, s, t, nil) }
+	} else if err := p.record(running, s, t, t.guard); err != nil {
+		return apply.Result{}, recordExit(err)
 	}
 	journal := newRecorder(t, p.plan, s.carried)
 	journal.start(ctx)
@@ -150,11 +184,26 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 	result = t.outcome(result)
 	code := exitOK
 	var ends *coded
-	if errors.As(resultExit(result), &ends) {
+	if errors.As(t.troubles(resultExit(result)), &ends) {
 		code = ends.code
 	}
-	if err := journal.close(ctx, result, code); err != nil {
-		t.warn(fmt.Sprintf("the journal of this run is incomplete (nothing else depends on it): %v", err))
+	noted := journal.close(ctx, result, code)
+	if errors.Is(noted, lock.ErrNoPlace) && (t.destroys || !t.holds()) {
+		noted = nil // its place was destroyed, or never came to be
+	}
+	if noted != nil {
+		t.trouble("the journal of this run is incomplete, and history will not tell all of it: %v", noted)
 	}
 	return result, err
+}
+
+func recordExit(err error) error {
+	var overtaken *overtakenError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failWith(exitInterrupted, "interrupted; nothing was changed")
+	case errors.As(err, &overtaken):
+		return failWith(exitRefused, "%w", err)
+	}
+	return err
 }

@@ -60,7 +60,7 @@ func (g *global) proposed(ctx context.Context, s *session, args []string, sel se
 
 func (g *global) sealedOrNew(ctx context.Context, s *session, args []string, sel selectFlags, approve []plan.Approval) (plan.Plan, *session, []plan.Approval, error) {
 	if len(args) == 1 {
-		return g.sealed(ctx, args[0])
+		return g.sealed(ctx, s, args[0])
 	}
 	if g.approved != "" && !isDigest(g.approved) {
 		if _, err := readSealed(g.approved); err != nil {
@@ -84,34 +84,47 @@ func planFile(cmd *cobra.Command, args []string) error {
 }
 
 // sealed opens the plan in a file, and the account that it is for. What it
-// gives is what global.plan gives.
-func (g *global) sealed(ctx context.Context, file string) (plan.Plan, *session, []plan.Approval, error) {
-	s, err := readSealed(file)
+// gives is what global.planIn gives. The steps are as they were sealed; which
+// revision was applied last, and which approvals were used up, is asked anew.
+func (g *global) sealed(ctx context.Context, s *session, file string) (plan.Plan, *session, []plan.Approval, error) {
+	in, err := readSealed(file)
 	if err != nil {
-		return plan.Plan{}, nil, nil, err
+		return plan.Plan{}, s, nil, err
 	}
-	p := s.Plan
+	p := in.Plan
 	if p.Tool != version() {
-		return plan.Plan{}, nil, nil, &hinted{failWith(exitRefused, "%s was planned by reconcile %s, and this is %s: another version may render other templates", file, p.Tool, version()), g.command("reconcile plan --out " + report.ShellWord(file))}
+		return plan.Plan{}, s, nil, &hinted{failWith(exitRefused, "%s was planned by reconcile %s, and this is %s: another version may render other templates", file, p.Tool, version()), g.command("reconcile plan --out " + report.ShellWord(file))}
 	}
 	if err := g.sameSpecs(ctx, file, p.Target); err != nil {
-		return plan.Plan{}, nil, nil, err
+		return plan.Plan{}, s, nil, err
 	}
-	if _, err := g.descends(p.Target, p.Applied, true); err != nil {
-		return plan.Plan{}, nil, nil, err
+	if s == nil {
+		if s, err = g.open(ctx, p.Target); err != nil {
+			return plan.Plan{}, nil, nil, err
+		}
 	}
-	open, err := g.open(ctx, p.Target)
-	if err != nil {
-		return plan.Plan{}, nil, nil, err
-	}
-	account, err := open.cloud.Account(ctx)
+	account, err := s.cloud.Account(ctx)
 	switch {
 	case err != nil:
-		return plan.Plan{}, open, nil, err
+		return plan.Plan{}, s, nil, err
 	case account != p.Target.Account:
-		return plan.Plan{}, open, nil, failWith(exitRefused, "%s is a plan for account %s, the credentials are for account %s", file, p.Target.Account, account)
+		return plan.Plan{}, s, nil, failWith(exitRefused, "%s is a plan for account %s, the credentials are for account %s", file, p.Target.Account, account)
 	}
-	return p, open, s.Given(time.Now()), g.reviewed(p)
+	if p.Target.Revision != "" {
+		if p.Applied, err = s.cloud.Applied(ctx, p.Target.Platform); err != nil {
+			return plan.Plan{}, s, nil, err
+		}
+	}
+	if _, err := g.descends(p.Target, p.Applied, true); err != nil {
+		return plan.Plan{}, s, nil, err
+	}
+	used := g.spender(ctx, s, p.Target)
+	s.carried = slices.DeleteFunc(in.Given(time.Now()), func(a spec.Approval) bool { return used(a) != "" })
+	carried := make([]plan.Approval, len(s.carried))
+	for i, a := range s.carried {
+		carried[i] = plan.ConsentOf(a)
+	}
+	return p, s, carried, g.reviewed(p)
 }
 
 func readSealed(file string) (plan.Sealed, error) {
@@ -166,34 +179,6 @@ func (g *global) sameSpecs(ctx context.Context, file string, t plan.Target) erro
 		e.error = failWith(exitRefused, "the specs in %s %s that %s was planned from, those of commit %s (--rev %s compares with them)", g.named(), why, file, revision.Short(commit), revision.Short(commit))
 	}
 	return e
-}
-
-// record writes the plan's revision as the one that was applied last, before
-// anything else of the run. It goes through the engine, whose guard tells when
-// somebody else applied since the plan was made.
-func record(ctx context.Context, p plan.Plan, options apply.Options, port apply.Port) error {
-	step, needed, err := p.Record()
-	if err != nil || !needed {
-		return err
-	}
-	refused, skipped := report.Unapproved(p, given(options))
-	if len(refused)+len(skipped)+p.Summary.Blocked >= len(p.Steps) {
-		return nil // nothing will be changed
-	}
-	result, err := apply.Run(ctx, step, port, apply.Options{}, nil)
-	if err != nil {
-		return err
-	}
-	switch r := result.Steps[0]; r.Outcome {
-	case apply.OutcomeDone:
-		return nil
-	case apply.OutcomeInterrupted:
-		return failWith(exitInterrupted, "interrupted; nothing was changed")
-	case apply.OutcomeRefused:
-		return &hinted{failWith(exitRefused, "somebody else applied since this plan was made, and nothing was changed: %s", r.Message), "reconcile plan"}
-	default:
-		return failWith(exitApplyFailed, "the revision to be applied could not be recorded, and nothing was changed: %s", r.Message)
-	}
 }
 
 // reviewed refuses a plan that does something else than what was approved.

@@ -18,8 +18,9 @@ type session struct {
 	sandbox *sandbox.Sandbox // nil on AWS
 	// approvals are those of the specs that were planned, for a plan in a file.
 	approvals []spec.Approval
-	own       plan.Own        // what this program has for itself there
-	carried   []spec.Approval // consents of the specs that count
+	own       plan.Own          // what this program has for itself there
+	carried   []spec.Approval   // consents of the specs that count
+	spent     map[string]string // those that were used already, and by what
 }
 
 // open connects to AWS, or opens the sandbox; close ends it.

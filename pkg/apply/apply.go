@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Approve     []plan.Approval            // consents given by --approve and approvals:
 	AllowAll    map[plan.ApprovalKind]bool // --allow-destroy: every approval of the kind that the plan lists
+	Spent       map[string]string          // approvals that do not count again, "KIND:TARGET", and by what each was used
 	Parallelism int                        // steps at once; 0 means 8
 	PlanDigest  string                     // tokens derive from it; empty means the plan's own
 }

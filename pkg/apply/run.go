@@ -113,7 +113,7 @@ func (e *engine) gate() {
 		case t.step.Blocked != nil:
 			t.end(StepResult{Outcome: OutcomeBlocked, Message: t.step.Blocked.Reason, Command: t.step.Blocked.Command})
 		case len(missing) > 0:
-			t.refuse(approvalMessage(missing), approvalCommand(missing))
+			t.refuse(approvalMessage(missing, e.opts.Spent), approvalCommand(missing))
 		}
 	}
 	for _, t := range e.tasks {

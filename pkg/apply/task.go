@@ -175,12 +175,15 @@ func position(s spec.Source) string {
 	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
-func approvalMessage(missing []plan.Approval) string {
+func approvalMessage(missing []plan.Approval, spent map[string]string) string {
 	lines := make([]string, len(missing))
 	for i, a := range missing {
 		lines[i] = a.String()
 		if a.Why != "" {
 			lines[i] += " (" + a.Why + ")"
+		}
+		if by := spent[a.String()]; by != "" {
+			lines[i] += ", whose approval in the specs was used by " + by + " and does not count again"
 		}
 	}
 	return "not approved: " + strings.Join(lines, "; ")

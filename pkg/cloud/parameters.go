@@ -42,6 +42,17 @@ func (c *Cloud) parameter(ctx context.Context, name string) (*plan.LiveParameter
 	return &live, nil
 }
 
+// Applied reads which revision of a platform was applied last; nil when none
+// was recorded.
+func (c *Cloud) Applied(ctx context.Context, platform string) (*plan.Applied, error) {
+	name := plan.RevisionParameter(platform)
+	live, err := c.parameter(ctx, name)
+	if err != nil || live == nil {
+		return nil, err
+	}
+	return plan.AppliedIn(plan.Live{Parameters: map[string]plan.LiveParameter{name: *live}}, platform), nil
+}
+
 func liveParameter(p types.Parameter) plan.LiveParameter {
 	live := plan.LiveParameter{
 		Type:     string(p.Type),

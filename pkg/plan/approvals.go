@@ -16,7 +16,7 @@ func Consents(d Desired, now time.Time) (Desired, []Approval) {
 	live := []spec.Approval{}
 	d.Notes = slices.Clone(d.Notes)
 	for _, a := range d.Approvals {
-		consent := Approval{Kind: ApprovalKind(a.Kind), Target: a.Target, Why: a.Reason}
+		consent := ConsentOf(a)
 		if expired(a, now) {
 			d.Notes = append(d.Notes, Finding{Severity: SeverityNote, Code: "approval-expired", Target: a.Target, Source: a.Source,
 				Message: fmt.Sprintf("the approval %s expired on %s: remove it", consent, a.Expires)})

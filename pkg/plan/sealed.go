@@ -127,13 +127,18 @@ func altered(why string) *SealedError {
 	return &SealedError{Reason: "the plan's file was altered since it was written: " + why, Next: "reconcile plan --out FILE"}
 }
 
-// Given are the approvals of the specs that count at a moment.
-func (s Sealed) Given(now time.Time) []Approval {
-	var out []Approval
+// Given are the approvals of the specs that have not expired at a moment.
+func (s Sealed) Given(now time.Time) []spec.Approval {
+	var out []spec.Approval
 	for _, c := range s.Consents {
 		if !past(c.Expires, now) {
-			out = append(out, Approval{Kind: ApprovalKind(c.Kind), Target: c.Target, Why: c.Reason})
+			out = append(out, spec.Approval{Kind: c.Kind, Target: c.Target, Expires: c.Expires, Reason: c.Reason})
 		}
 	}
 	return out
+}
+
+// ConsentOf is what an approval of the specs consents to.
+func ConsentOf(a spec.Approval) Approval {
+	return Approval{Kind: ApprovalKind(a.Kind), Target: a.Target, Why: a.Reason}
 }

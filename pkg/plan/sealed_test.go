@@ -126,7 +126,7 @@ func TestConsentsOfAFileExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	day := time.Date(2026, 12, 1, 23, 0, 0, 0, time.UTC)
-	if diff := cmp.Diff([]plan.Approval{{Kind: "destroy", Target: "s0", Why: "moved"}}, s.Given(day)); diff != "" {
+	if diff := cmp.Diff([]spec.Approval{{Kind: "destroy", Target: "s0", Expires: "2026-12-01", Reason: "moved"}}, s.Given(day)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := s.Given(day.Add(2 * time.Hour)); got != nil {

@@ -42,6 +42,14 @@ func (t *planText) approvals() {
 	}
 }
 
+// spent tells, after an approval's name, that the one of the specs was used.
+func (o Options) spent(a plan.Approval) string {
+	if by := o.Spent[a.String()]; by != "" {
+		return ", whose approval in the specs was used by " + by + " and does not count again"
+	}
+	return ""
+}
+
 func (o Options) given(a plan.Approval) bool { return o.Given != nil && o.Given(a) }
 
 // consentGroup is one approval, or all replacements in one stack.

@@ -34,6 +34,9 @@ type Options struct {
 	Rev           string // git revision of the specs, which plan and apply take; empty: none
 	// Given tells whether a consent was given already; nil means none was.
 	Given func(plan.Approval) bool
+	// Spent are the approvals of the specs that do not count again,
+	// "KIND:TARGET", and by what each was used.
+	Spent map[string]string
 	// MaxDocument is how many lines of a document's diff are shown; 0 means 24.
 	MaxDocument int
 	// MaxBytes bounds Markdown, which GitHub refuses above 65,536 characters in a

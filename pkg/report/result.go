@@ -191,7 +191,7 @@ func (t *resultText) step(s apply.StepResult) {
 		var lacks []string
 		for _, a := range step.Approvals {
 			if !t.o.given(a) {
-				lacks = append(lacks, a.String())
+				lacks = append(lacks, a.String()+t.o.spent(a))
 			}
 		}
 		t.paragraph(6, "not approved: "+strings.Join(lacks, ", "))

@@ -9,12 +9,16 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"reconcile/pkg/sandbox/stackengine"
 )
 
 // started is a command on its way. Its progress comes line by line.
@@ -157,25 +161,89 @@ func TestInterrupted(t *testing.T) {
 	r.empty()
 }
 
-// TestInterruptedTwice: a second SIGINT ends the process at once, whatever the
-// first one waits for.
+// TestInterruptedTwice: a second signal ends the process at once, whatever the
+// first one waits for, and the same command goes on.
 func TestInterruptedTwice(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "")
+	for _, second := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(second.String(), func(t *testing.T) {
+			t.Parallel()
+			r, stall := stalling(t)
+			s := r.start("apply --yes")
+			if !s.sees("bp-compute: update") {
+				t.Fatalf("ended early\n%s", s.all)
+			}
+			stall.Store(true)
+			asked := time.Now()
+			s.signal(t, os.Interrupt)
+			for range 100 { // the system keeps one of a kind that nobody took yet
+				s.signal(t, second)
+				time.Sleep(time.Millisecond)
+			}
+			if code := s.end(t); code != exitInterrupted {
+				t.Errorf("exit code %d\n%s", code, s.all)
+			}
+			if took := time.Since(asked); took > 1500*time.Millisecond {
+				t.Errorf("ended after %v", took)
+			}
+			stall.Store(false)
+			r.want(0, "unlock --yes", "unlocked")
+			r.calm()
+			r.want(0, "apply --yes")
+			r.empty()
+		})
+	}
+}
+
+// TestInterruptedWhileAWSIsSilent: CI cancels a job by SIGINT and 7.5 s later
+// by SIGTERM. Also where no request is answered any more the run has ended by
+// then; the lock is left to its lease, and the same command goes on.
+func TestInterruptedWhileAWSIsSilent(t *testing.T) {
+	t.Parallel()
+	r, stall := stalling(t)
 	s := r.start("apply --yes")
-	if !s.after(5) {
+	if !s.sees("bp-compute: update") {
 		t.Fatalf("ended early\n%s", s.all)
 	}
+	stall.Store(true)
+	s.signal(t, os.Interrupt)
 	asked := time.Now()
-	for range 100 {
-		s.signal(t, os.Interrupt)
-		time.Sleep(time.Millisecond)
-	}
-	if code := s.end(t); code != exitInterrupted && code != -1 {
+	if code := s.end(t); code != exitInterrupted {
 		t.Errorf("exit code %d\n%s", code, s.all)
 	}
-	if took := time.Since(asked); took > 5*time.Second {
+	if took := time.Since(asked); took > 7*time.Second {
 		t.Errorf("ended after %v", took)
 	}
+	if text := flat(s.all.String()); !strings.Contains(text, "the lock stays until its lease of 1m0s is over") {
+		t.Errorf("%s", s.all)
+	}
+	stall.Store(false)
+	r.want(0, "unlock --yes", "unlocked")
+	r.calm()
 	r.want(0, "apply --yes")
+	r.empty()
+}
+
+// stalling is a platform with an update to do that takes long, on an AWS that
+// stops to answer when told.
+func stalling(t *testing.T) (*rig, *atomic.Bool) {
+	t.Helper()
+	r := deployedRig(t)
+	r.edit("maxTasks: 4", "maxTasks: 5", "specs/platform.yaml")
+	r.breaks(stackengine.Fault{Stack: "bp-compute", Phase: stackengine.PhaseUpdate, Delay: slow})
+	stall, over := &atomic.Bool{}, make(chan struct{})
+	r.served(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if stall.Load() {
+				select {
+				case <-q.Context().Done():
+				case <-over:
+				}
+				return
+			}
+			next.ServeHTTP(w, q)
+		})
+	})
+	t.Cleanup(func() { close(over) })
+	return r, stall
 }

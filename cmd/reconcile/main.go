@@ -47,15 +47,22 @@ type stdio struct {
 }
 
 // run executes one command line and returns the exit code. A first SIGINT or
-// SIGTERM cancels the work in hand; a second one ends the process.
+// SIGTERM cancels the work in hand; a second one ends the process, and leaves
+// the lock to its lease.
 func run(args []string, io stdio) (code int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	// Both signals are kept: a second one that comes at once must not be lost.
+	asked := make(chan os.Signal, 2)
+	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(asked)
 	// A closed pipe (| head) must not kill an apply in the middle.
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
-		<-ctx.Done()
-		stop() // from here on the default handling ends the process
+		<-asked
+		stop()
+		<-asked
+		os.Exit(exitInterrupted)
 	}()
 	defer func() {
 		if r := recover(); r != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"reconcile/pkg/permission"
+	"reconcile/pkg/plan"
 	"reconcile/pkg/sandbox"
 	"reconcile/pkg/sandbox/stackengine"
 )
@@ -117,6 +119,29 @@ func TestSealedPlanActsWithTheRole(t *testing.T) {
 			t.Errorf("bp-network was made with the role %q", got)
 		}
 	})
+	// AWS takes the role from no stack again, so what made it stays in the specs.
+	r.edit("  github: {repository: example/platform}\n", "", "specs/platform.yaml")
+	s := r.want(4, "apply --yes --stack bp-reconcile --stack bp-network", "0 steps done", "spec.github is not in the specs any more",
+		"it would delete ApplyRole, and AWS takes no role from stacks that were made with one: bp-network", "made with CloudFormation's role arn:aws:iam::123456789012:role/bp-reconcile-exec")
+	s.saysNot(t, "failed")
+	r.want(0, "destroy --yes --stack bp-network --allow-destroy --approve unprotect:bp-network")
+}
+
+// What spec.github brings comes before the steps that use it, also on a
+// platform that was there before.
+func TestRolesComeBeforeTheirUsers(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.edit("  owner:", "  github: {repository: example/platform}\n  owner:", "specs/platform.yaml")
+	p := r.plan("")
+	for _, s := range p.Steps {
+		if s.Kind == plan.KindStack && s.Target != "bp-reconcile" && !slices.Contains(s.Needs, "stack/bp-reconcile") {
+			t.Errorf("%s does not wait for the role and the boundary: %v", s.ID, s.Needs)
+		}
+	}
+	if len(p.Steps) < 3 {
+		t.Errorf("only %v", steps(p))
+	}
 }
 
 // AWS takes one OIDC provider for an address: one that exists is told of before
@@ -126,15 +151,21 @@ func TestProviderThatExists(t *testing.T) {
 	r := newRig(t, "")
 	r.edit("  owner:", "  github: {repository: example/platform}\n  owner:", "specs/platform.yaml")
 	r.run("plan") // makes the account
-	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
-		form := "Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https%3A%2F%2Ftoken.actions.githubusercontent.com&ClientIDList.member.1=sts.amazonaws.com"
-		if err := signedQuery(ctx, cfg, "iam", "https://iam.amazonaws.com/", form); err != nil {
-			t.Fatal(err)
-		}
-	})
+	iam := func(form string) {
+		r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
+			if err := signedQuery(ctx, cfg, "iam", "https://iam.amazonaws.com/", "Version=2010-05-08&"+form); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	iam("Action=CreateOpenIDConnectProvider&Url=https%3A%2F%2Ftoken.actions.githubusercontent.com&ClientIDList.member.1=vault")
 	const arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 	r.want(4, "bootstrap --yes", "OIDC provider", "reuse it with spec.github.oidcProviderArn: "+arn)
 	r.edit("repository: example/platform", "repository: example/platform, oidcProviderArn: \""+arn+"\"", "specs/platform.yaml")
+	// Nobody could take the roles while the provider does not know their audience.
+	r.want(4, "bootstrap --yes", "stack bp-reconcile trust the OIDC provider "+arn+" for the audience sts.amazonaws.com", "client ids (vault)",
+		"aws iam add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn "+arn, "--client-id sts.amazonaws.com")
+	iam("Action=AddClientIDToOpenIDConnectProvider&ClientID=sts.amazonaws.com&OpenIDConnectProviderArn=" + url.QueryEscape(arn))
 	r.want(0, "bootstrap --yes").saysNot(t, "OIDCProvider Provider")
 	r.want(0, "bootstrap --yes", "No changes.", "gh variable set AWS_PLAN_ROLE_ARN_PRODUCTION")
 }

@@ -147,6 +147,15 @@ func (r *recorder) close(ctx context.Context, result apply.Result, code int) err
 	return r.flush(ctx, &journal.End{At: time.Now().UTC(), Outcome: journal.OutcomeOf(result), ExitCode: code})
 }
 
+// fault writes that the run ended in a fault of ours.
+func (r *recorder) fault(ctx context.Context) error {
+	r.stop()
+	r.done.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	return r.flush(ctx, &journal.End{At: time.Now().UTC(), Outcome: journal.OutcomeFault, ExitCode: exitFault})
+}
+
 // consumedKey is the object that says that an approval of the specs was used.
 func consumedKey(c journal.Consumed) string {
 	sum := sha256.Sum256([]byte(c.Kind + "\x00" + c.Target + "\x00" + c.Expires + "\x00" + c.Reason))

@@ -27,6 +27,8 @@ type rig struct {
 	t   testing.TB
 	dir string
 	env []string
+
+	binary string // another one than the command as users get it
 }
 
 // newRig copies a folder of specs; the shipped one when specs is empty.
@@ -141,7 +143,11 @@ func (s said) all() string { return s.out + s.err }
 // command is the true binary with these arguments.
 func (r *rig) command(args ...string) *exec.Cmd {
 	r.t.Helper()
-	binary, err := plainBinary()
+	find := plainBinary
+	if r.binary != "" {
+		find = func() (string, error) { return exec.LookPath(r.binary) }
+	}
+	binary, err := find()
 	if err != nil {
 		r.t.Fatal(err)
 	}

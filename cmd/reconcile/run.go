@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"reconcile/pkg/apply"
+	"reconcile/pkg/cloud"
 	"reconcile/pkg/lock"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/report"
@@ -177,10 +178,21 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 	}
 	journal := newRecorder(t, p.plan, s.carried)
 	journal.start(ctx)
+	whole := false
+	defer func() {
+		if !whole { // a panic is on its way up
+			_ = journal.fault(ctx)
+		}
+	}()
 	result, err := apply.Run(running, p.plan, port, p.options, func(e apply.Event) {
 		journal.observe(e)
 		progress.Observe(e)
 	})
+	whole = true
+	var fault *cloud.Fault
+	if errors.As(err, &fault) {
+		return result, errors.Join(err, journal.fault(ctx))
+	}
 	result = t.outcome(result)
 	code := exitOK
 	var ends *coded

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if handled, code := spec.ChildMain(os.Args, os.Stdin, os.Stdout); handled {
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"reconcile": main})
+	testscript.Main(m, map[string]func(){"reconcile": main, faulty: mainWithAFault})
 }
 
 func TestScripts(t *testing.T) {

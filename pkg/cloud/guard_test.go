@@ -13,6 +13,20 @@ import (
 	"reconcile/pkg/sandbox"
 )
 
+// A panic in the middle of a request does not end the process: it comes out of
+// Next, with what is needed to report it and without the value.
+func TestFaultInARequest(t *testing.T) {
+	t.Parallel()
+	_, p := port(t, sandbox.Options{Account: "123456789012", Region: "us-east-1"})
+	p.Guard = func(context.Context, apply.Request) error { panic(errors.New("the password is s3cr3t")) }
+	p.Submit(apply.Request{ID: 1, Op: apply.OpPutParameter, Parameter: &plan.ParameterBody{Name: "/x"}})
+	_, err := p.Next(t.Context())
+	var fault *cloud.Fault
+	if !errors.As(err, &fault) || !strings.Contains(string(fault.Stack), "TestFaultInARequest") || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A request that changes something is not sent when the guard says no; one
 // that reads is.
 func TestGuard(t *testing.T) {

@@ -42,7 +42,15 @@ func (c *Cloud) providerNamed(ctx context.Context, address string) (plan.LiveNam
 	}
 	for _, arn := range out.ARNs {
 		if strings.HasSuffix(arn, ":oidc-provider/"+strings.TrimPrefix(address, "https://")) {
-			return plan.LiveNamed{Exists: true, ID: arn}, nil
+			live := plan.LiveNamed{Exists: true, ID: arn}
+			var found struct {
+				Audiences []string `xml:"GetOpenIDConnectProviderResult>ClientIDList>member"`
+			}
+			if err := c.iam(ctx, "GetOpenIDConnectProvider", url.Values{"OpenIDConnectProviderArn": {arn}}, &found); err != nil {
+				return plan.LiveNamed{}, c.readError("read the OIDC provider "+arn, err)
+			}
+			live.Audiences = found.Audiences
+			return live, nil
 		}
 	}
 	return plan.LiveNamed{}, nil

@@ -110,6 +110,7 @@ func (c *Cloud) describedStack(s types.Stack) plan.LiveStack {
 		Tags:        make(map[string]string, len(s.Tags)),
 		Parameters:  make(map[string]string, len(s.Parameters)),
 		Protected:   aws.ToBool(s.EnableTerminationProtection),
+		Role:        aws.ToString(s.RoleARN),
 	}
 	live.Marker, live.Owned = cfn.ParseMarker(live.Description)
 	for _, o := range s.Outputs {

@@ -73,7 +73,7 @@ type Consumed struct {
 // End is the last line of a run that ended by itself.
 type End struct {
 	At       time.Time `json:"at"`
-	Outcome  string    `json:"outcome"` // done, failed, refused, interrupted, lock lost
+	Outcome  string    `json:"outcome"` // done, failed, refused, interrupted, lock lost, fault
 	ExitCode int       `json:"exitCode"`
 }
 
@@ -169,6 +169,9 @@ func StepOf(s plan.Step, r apply.StepResult, at time.Time, carried []Consumed) S
 	}
 	return out
 }
+
+// OutcomeFault is how a run ended that had a fault of the program in it.
+const OutcomeFault = "fault"
 
 // OutcomeOf names how a run ended.
 func OutcomeOf(r apply.Result) string {

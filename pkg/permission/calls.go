@@ -17,6 +17,7 @@ const (
 	ownLock    = "arn:{partition}:s3:::{bucket}/lock/*"
 	ownStack   = "arn:{partition}:cloudformation:{region}:{account}:stack/{platform}-reconcile/*"
 	services   = "arn:{partition}:ecs:{region}:{account}:service/{platform}/*"
+	providers  = "arn:{partition}:iam::{account}:oidc-provider/*"
 	ourCerts   = "arn:{partition}:acm:{region}:{account}:certificate/*"
 )
 
@@ -84,6 +85,7 @@ func Calls() []Call {
 		{"ECS", "DescribeServices", []string{"ecs:DescribeServices"}, []string{services}, nil, reading},
 
 		{"IAM", "ListOpenIDConnectProviders", []string{"iam:ListOpenIDConnectProviders"}, []string{anything}, nil, reading},
+		{"IAM", "GetOpenIDConnectProvider", []string{"iam:GetOpenIDConnectProvider"}, []string{providers}, nil, reading},
 
 		{"CloudFormation", "DetectStackDrift", []string{"cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"}, []string{everyStack}, nil, []Command{Drift}},
 		{"CloudFormation", "DescribeStackDriftDetectionStatus", []string{"cloudformation:DescribeStackDriftDetectionStatus"}, []string{anything}, nil, []Command{Drift}},

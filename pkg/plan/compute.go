@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -248,8 +249,9 @@ func (c *computation) settle(id StepID) {
 }
 
 // before are the steps of dep that n waits for. Everything waits for the
-// creation of this program's own stack, since there is no lock before it; for
-// a later change of it only what names it.
+// creation of this program's own stack, since there is no lock before it, and
+// for what comes to it later, which may be the role that makes the rest; for
+// another change of it only what names it.
 func (c *computation) before(n *node, dep StepID) []StepID {
 	if dep == ID(KindStack, c.d.Own.Stack) && !c.creates(dep) && !c.names(n, c.d.Own.Stack) {
 		return nil
@@ -257,11 +259,14 @@ func (c *computation) before(n *node, dep StepID) []StepID {
 	return c.reach[dep]
 }
 
-// creates tells whether the plan makes the stack of this node, or brings it
-// back from a creation that failed.
+// creates tells whether the plan makes the stack of this node or something in
+// it, or brings it back from a creation that failed.
 func (c *computation) creates(id StepID) bool {
 	for _, own := range c.reach[id] {
 		if s := c.steps[own]; s != nil && (s.Action == ActionCreate || s.Action == ActionRecover) {
+			return true
+		}
+		if s := c.steps[own]; s != nil && slices.ContainsFunc(s.Changes, func(ch Change) bool { return ch.Action == ActionCreate }) {
 			return true
 		}
 	}

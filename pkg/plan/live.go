@@ -48,7 +48,8 @@ type LiveStack struct {
 	Outputs    map[string]string
 	Tags       map[string]string
 	Parameters map[string]string
-	Protected  bool // termination protection
+	Protected  bool   // termination protection
+	Role       string // ARN of the role that CloudFormation acts with in it; empty: none
 
 	Template  *cfn.Template           // nil until read
 	Resources map[string]LiveResource // by logical id; nil until read
@@ -131,10 +132,11 @@ type LiveNamed struct {
 	// Elsewhere says whose it is when it is out of reach: "another account",
 	// "region eu-west-1"; empty: it is in this account and region.
 	Elsewhere string
-	ID        string // primary identifier, as an import names it: the ARN of a secret, else the name
-	Owner     string // tag reconcile:owner
-	Tagged    bool   // it has tags of people beside that one
-	Stack     string // name of the stack that it belongs to; empty: none
-	Maker     string // ARN of the stack that made it, from AWS's own tag; empty: unknown
-	Deleting  bool   // scheduled for deletion
+	ID        string   // primary identifier, as an import names it: the ARN of a secret, else the name
+	Owner     string   // tag reconcile:owner
+	Tagged    bool     // it has tags of people beside that one
+	Stack     string   // name of the stack that it belongs to; empty: none
+	Maker     string   // ARN of the stack that made it, from AWS's own tag; empty: unknown
+	Deleting  bool     // scheduled for deletion
+	Audiences []string // client ids of an OIDC provider
 }

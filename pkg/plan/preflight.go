@@ -10,7 +10,7 @@ import (
 // the images that are missing, too.
 func (c *computation) lacks(st *stackState, r *resolver) *problem {
 	var all *problem
-	for _, p := range []*problem{c.lacksImage(st.spec), c.lacksAMI(st.spec), c.lacksCertificate(st.spec)} {
+	for _, p := range []*problem{c.lacksImage(st.spec), c.lacksAMI(st.spec), c.lacksCertificate(st.spec), c.lacksRights(st), c.lacksAudience(st)} {
 		switch {
 		case p == nil:
 		case all == nil:

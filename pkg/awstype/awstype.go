@@ -84,7 +84,8 @@ type data struct {
 // the types.
 type entry struct {
 	parsed  func() parsedType
-	compile func() (*jsonschema.Schema, error)
+	rule    func() *rule
+	compile func() (*jsonschema.Schema, error) // when the rule does not accept
 }
 
 type parsedType struct {
@@ -123,6 +124,7 @@ func unpack(packed []byte) (data, error) {
 		parsed := sync.OnceValue(func() parsedType { return parse(name, body) })
 		d.entries[name] = &entry{
 			parsed:  parsed,
+			rule:    sync.OnceValue(func() *rule { return ruleOf(parsed()) }),
 			compile: sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(name, parsed()) }),
 		}
 	}

@@ -15,16 +15,20 @@ type presence struct{}
 
 // Compile reads the keywords of one schema node.
 func (presence) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+	if p, ok := presenceOf(m); ok {
+		return p, nil
+	}
+	return nil, nil
+}
+
+func presenceOf(m map[string]any) (presenceRules, bool) {
 	p := presenceRules{
 		exactlyOne: stringsOf(m["requiredXor"]),
 		atLeastOne: stringsOf(m["requiredOr"]),
 		excluded:   listsOf(m["dependentExcluded"]),
 		needed:     listsOf(m["dependentRequired"]),
 	}
-	if p.exactlyOne == nil && p.atLeastOne == nil && p.excluded == nil && p.needed == nil {
-		return nil, nil
-	}
-	return p, nil
+	return p, p.exactlyOne != nil || p.atLeastOne != nil || p.excluded != nil || p.needed != nil
 }
 
 func listsOf(v any) map[string][]string {
@@ -44,18 +48,26 @@ type presenceRules struct {
 	excluded, needed       map[string][]string
 }
 
-// Validate checks one object. A property whose value is an intrinsic may turn
-// out to be absent (AWS::NoValue), so it neither satisfies nor breaks a rule
-// that forbids.
+// Validate checks one object.
 func (p presenceRules) Validate(ctx jsonschema.ValidationContext, v any) error {
 	object, ok := v.(map[string]any)
 	if !ok || intrinsic(v) {
 		return nil
 	}
 	var causes []error
-	fail := func(keyword, format string, args ...any) {
+	p.check(object, func(keyword, format string, args ...any) {
 		causes = append(causes, ctx.Error(keyword, format, args...))
+	})
+	if len(causes) == 0 {
+		return nil
 	}
+	return jsonschema.ValidationError{}.Group(ctx.Error("presence", "properties do not go together"), causes...)
+}
+
+// check reports each rule that an object breaks. A property whose value is an
+// intrinsic may turn out to be absent (AWS::NoValue), so it neither satisfies
+// nor breaks a rule that forbids.
+func (p presenceRules) check(object map[string]any, fail func(keyword, format string, args ...any)) {
 	certain := func(name string) bool {
 		e, ok := object[name]
 		return ok && !conditional(e)
@@ -96,10 +108,6 @@ func (p presenceRules) Validate(ctx jsonschema.ValidationContext, v any) error {
 			}
 		}
 	}
-	if len(causes) == 0 {
-		return nil
-	}
-	return jsonschema.ValidationError{}.Group(ctx.Error("presence", "properties do not go together"), causes...)
 }
 
 func enumerate(names []string) string {

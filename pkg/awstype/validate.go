@@ -39,26 +39,36 @@ func Validate(typeName string, properties map[string]any) []Problem {
 	if !ok {
 		return nil
 	}
-	schema, err := e.compile()
-	if err != nil {
-		return []Problem{{Message: err.Error()}}
-	}
 	if properties == nil {
 		properties = map[string]any{}
 	}
 	c := checker{t: e.parsed().t, instance: properties}
-	var problems []Problem
-	if err := schema.Validate(properties); err != nil {
-		var invalid *jsonschema.ValidationError
-		if !errors.As(err, &invalid) {
-			return []Problem{{Message: err.Error()}}
-		}
-		for _, f := range c.reduce(invalid) {
-			problems = append(problems, f.problem)
-		}
+	problems := c.computed()
+	if !e.rule().accepts(properties) {
+		problems = append(problems, c.judge(e)...)
 	}
-	problems = append(problems, c.computed()...)
 	return sorted(problems)
+}
+
+// judge asks the library what is wrong.
+func (c checker) judge(e *entry) []Problem {
+	schema, err := e.compile()
+	if err != nil {
+		return []Problem{{Message: err.Error()}}
+	}
+	err = schema.Validate(c.instance)
+	if err == nil {
+		return nil
+	}
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return []Problem{{Message: err.Error()}}
+	}
+	var problems []Problem
+	for _, f := range c.reduce(invalid) {
+		problems = append(problems, f.problem)
+	}
+	return problems
 }
 
 func sorted(problems []Problem) []Problem {

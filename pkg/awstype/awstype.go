@@ -10,8 +10,8 @@
 package awstype
 
 import (
+	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -69,7 +69,7 @@ func Stateful(name string) bool {
 // Source says what the data was generated from.
 func Source() string { return table().source }
 
-//go:embed schemas.json.gz
+//go:embed schemas.zip
 var packed []byte
 
 type data struct {
@@ -102,26 +102,25 @@ var table = sync.OnceValue(func() data {
 })
 
 func unpack(packed []byte) (data, error) {
-	zr, err := gzip.NewReader(bytes.NewReader(packed))
+	archive, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	if err != nil {
 		return data{}, fmt.Errorf("unpack resource schemas: %w", err)
 	}
-	var raw struct {
-		Source   string                     `json:"source"`
-		Types    map[string]json.RawMessage `json:"types"`
-		Stateful []string                   `json:"stateful"`
+	var about struct {
+		Source   string   `json:"source"`
+		Stateful []string `json:"stateful"`
 	}
-	if err := json.NewDecoder(zr).Decode(&raw); err != nil {
-		return data{}, fmt.Errorf("read resource schemas: %w", err)
-	}
-	d := data{
-		source:   raw.Source,
-		entries:  make(map[string]*entry, len(raw.Types)),
-		stateful: make(map[string]bool, len(raw.Stateful)),
-	}
-	for name, body := range raw.Types {
+	d := data{entries: make(map[string]*entry, len(archive.File))}
+	for _, f := range archive.File {
+		name := f.Name
+		if name == "about" {
+			if err := unpackJSON(f, &about); err != nil {
+				return data{}, fmt.Errorf("read resource schemas: %w", err)
+			}
+			continue
+		}
 		d.names = append(d.names, name)
-		parsed := sync.OnceValue(func() parsedType { return parse(name, body) })
+		parsed := sync.OnceValue(func() parsedType { return parse(f) })
 		d.entries[name] = &entry{
 			parsed:  parsed,
 			rule:    sync.OnceValue(func() *rule { return ruleOf(parsed()) }),
@@ -129,15 +128,27 @@ func unpack(packed []byte) (data, error) {
 		}
 	}
 	sort.Strings(d.names)
-	for _, name := range raw.Stateful {
+	d.source = about.Source
+	d.stateful = make(map[string]bool, len(about.Stateful))
+	for _, name := range about.Stateful {
 		d.stateful[name] = true
 	}
 	return d, nil
 }
 
-func parse(name string, body json.RawMessage) parsedType {
+func unpackJSON(f *zip.File, v any) error {
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return json.NewDecoder(r).Decode(v)
+}
+
+func parse(f *zip.File) parsedType {
+	name := f.Name
 	var schema map[string]any
-	if err := json.Unmarshal(body, &schema); err != nil {
+	if err := unpackJSON(f, &schema); err != nil {
 		return parsedType{err: fmt.Errorf("read resource schema of %s: %w", name, err)}
 	}
 	t := Type{

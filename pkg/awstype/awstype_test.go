@@ -1,7 +1,10 @@
 package awstype
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -214,10 +217,23 @@ func TestValidate(t *testing.T) {
 }
 
 func TestUnpackSaysWhatIsWrong(t *testing.T) {
-	if _, err := unpack([]byte("not gzip")); err == nil {
-		t.Error("no error for data that is no gzip")
+	if _, err := unpack([]byte("not zip")); err == nil {
+		t.Error("no error for data that is no archive")
 	}
-	if p := parse("AWS::X::Y", json.RawMessage(`[`)); p.err == nil {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.Create("AWS::X::Y")
+	if err == nil {
+		_, err = f.Write([]byte("["))
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := unpack(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.entries["AWS::X::Y"].parsed().err == nil {
 		t.Error("no error for a schema that is no JSON")
 	}
 }

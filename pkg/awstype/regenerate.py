@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes schemas.json.gz from the resource schemas of an installed cfn-lint.
+"""Writes schemas.zip from the resource schemas of an installed cfn-lint.
 
     python3 pkg/awstype/regenerate.py
 
@@ -9,11 +9,11 @@ left out where they look around; examples, links and $schema go.
 Equal input gives equal bytes.
 """
 
-import gzip
 import importlib.metadata
 import json
 import pathlib
 import re
+import zipfile
 
 import cfnlint.data.schemas.providers.us_east_1 as region
 from cfnlint.data.schemas import resources
@@ -58,14 +58,22 @@ def distill(node, names=False):
 
 def main():
     types = (HERE / "types.txt").read_text().split()
-    data = {
-        "source": "cfn-lint " + importlib.metadata.version("cfn-lint") + ", us-east-1",
-        "types": {t: distill(json.loads((SCHEMAS / (region.types[t] + ".json")).read_text())) for t in sorted(types)},
-        "stateful": sorted(json.loads(STATEFUL.read_text())["ResourceTypes"]),
-    }
-    body = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    (HERE / "schemas.json.gz").write_bytes(gzip.compress(body, 9, mtime=0))
-    print(len(types), "types,", len(body), "bytes")
+    # One file a type: a run reads those that it needs.
+    with zipfile.ZipFile(HERE / "schemas.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+
+        def write(name, data):
+            body = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(info, body)
+
+        write("about", {
+            "source": "cfn-lint " + importlib.metadata.version("cfn-lint") + ", us-east-1",
+            "stateful": sorted(json.loads(STATEFUL.read_text())["ResourceTypes"]),
+        })
+        for t in sorted(types):
+            write(t, distill(json.loads((SCHEMAS / (region.types[t] + ".json")).read_text())))
+    print(len(types), "types")
 
 
 if __name__ == "__main__":

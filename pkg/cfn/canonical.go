@@ -20,7 +20,32 @@ func Canonical(v any) ([]byte, error) {
 	return w.b, nil
 }
 
-type canonical struct{ b []byte }
+// canonical writes into b, and hands b on whenever it is long, if somebody
+// takes it.
+type canonical struct {
+	b    []byte
+	take func([]byte)
+}
+
+const longEnough = 4096
+
+// stream writes the canonical form in pieces: nobody holds the whole.
+func stream(v any, take func([]byte)) error {
+	w := canonical{b: make([]byte, 0, 2*longEnough), take: take}
+	if err := w.value(v); err != nil {
+		return fmt.Errorf("canonical JSON: %w", err)
+	}
+	take(w.b)
+	return nil
+}
+
+// written is called between elements, where nobody looks back.
+func (w *canonical) written() {
+	if w.take != nil && len(w.b) > longEnough {
+		w.take(w.b)
+		w.b = w.b[:0]
+	}
+}
 
 func (w *canonical) value(v any) error {
 	switch v := v.(type) {
@@ -111,6 +136,7 @@ func (w *canonical) list(l []any) error {
 		if err := w.value(e); err != nil {
 			return err
 		}
+		w.written()
 	}
 	w.b = append(w.b, ']')
 	return nil
@@ -133,6 +159,7 @@ func sortedObject[V any](w *canonical, m map[string]V, value func(V) error) erro
 		if err := value(m[k]); err != nil {
 			return err
 		}
+		w.written()
 	}
 	w.b = append(w.b, '}')
 	return nil

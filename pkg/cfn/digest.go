@@ -66,12 +66,12 @@ func DigestOf(t Template, tags map[string]string, parameters map[string]string) 
 	if len(parameters) == 0 {
 		parameters = nil
 	}
-	b, err := Canonical(map[string]any{"template": t, "tags": tags, "parameters": parameters})
+	sum := sha256.New()
+	err := stream(map[string]any{"template": t, "tags": tags, "parameters": parameters}, func(b []byte) { sum.Write(b) })
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(b)
-	return Digest(hex.EncodeToString(sum[:])), nil
+	return Digest(hex.EncodeToString(sum.Sum(nil))), nil
 }
 
 // Seal returns the template as it is deployed: digest and owner at the end of

@@ -2,6 +2,8 @@ package cfn
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -83,25 +85,20 @@ func Refs(v any) []Ref {
 }
 
 func collectRefs(v any, seen map[Ref]bool) {
-	if r, ok := AsRef(v); ok {
-		seen[r] = true
-		return
-	}
 	switch v := v.(type) {
 	case Template:
 		for _, r := range v.Resources {
-			collectRefs(r, seen)
+			collectMap(r.Properties, seen)
+			collectMap(r.UpdatePolicy, seen)
 		}
 		for _, o := range v.Outputs {
 			collectRefs(o.Value, seen)
 		}
 	case Resource:
-		collectRefs(v.Properties, seen)
-		collectRefs(v.UpdatePolicy, seen)
+		collectMap(v.Properties, seen)
+		collectMap(v.UpdatePolicy, seen)
 	case map[string]any:
-		for _, e := range v {
-			collectRefs(e, seen)
-		}
+		collectMap(v, seen)
 	case []any:
 		for _, e := range v {
 			collectRefs(e, seen)
@@ -109,31 +106,68 @@ func collectRefs(v any, seen map[Ref]bool) {
 	}
 }
 
-// Resolve returns a copy of a property value in which every reference that
-// lookup knows is a literal, and joins that became literal are folded.
-// Unknown references stay open.
-func Resolve(v any, lookup func(Ref) (string, bool)) any {
-	if r, ok := AsRef(v); ok {
-		if s, ok := lookup(r); ok {
-			return s
-		}
-		return v
+func collectMap(m map[string]any, seen map[Ref]bool) {
+	if r, ok := AsRef(m); ok {
+		seen[r] = true
+		return
 	}
+	for _, e := range m {
+		collectRefs(e, seen)
+	}
+}
+
+// Resolve returns a property value in which every reference that lookup knows
+// is a literal, and joins that became literal are folded. Unknown references
+// stay open. What has no such reference is shared with v, not copied.
+func Resolve(v any, lookup func(Ref) (string, bool)) any {
+	out, _ := resolve(v, lookup)
+	return out
+}
+
+// resolve tells whether its result differs from v.
+func resolve(v any, lookup func(Ref) (string, bool)) (any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = Resolve(e, lookup)
+		if r, ok := AsRef(v); ok {
+			s, ok := lookup(r)
+			if !ok {
+				return v, false
+			}
+			return s, true
 		}
-		return fold(out)
+		if out, changed := resolveMap(v, lookup); changed {
+			return fold(out), true
+		}
 	case []any:
-		out := make([]any, len(v))
+		var out []any
 		for i, e := range v {
-			out[i] = Resolve(e, lookup)
+			r, changed := resolve(e, lookup)
+			if changed && out == nil {
+				out = slices.Clone(v)
+			}
+			if changed {
+				out[i] = r
+			}
 		}
-		return out
+		if out != nil {
+			return out, true
+		}
 	}
-	return v
+	return v, false
+}
+
+func resolveMap(m map[string]any, lookup func(Ref) (string, bool)) (map[string]any, bool) {
+	var out map[string]any
+	for k, e := range m {
+		r, changed := resolve(e, lookup)
+		if changed && out == nil {
+			out = maps.Clone(m)
+		}
+		if changed {
+			out[k] = r
+		}
+	}
+	return out, out != nil
 }
 
 // ResolveTemplate is Resolve over everything of a template that deploys.
@@ -141,11 +175,11 @@ func ResolveTemplate(t Template, lookup func(Ref) (string, bool)) Template {
 	out := t
 	out.Resources = make(map[string]Resource, len(t.Resources))
 	for id, r := range t.Resources {
-		if r.Properties != nil {
-			r.Properties = Resolve(r.Properties, lookup).(map[string]any)
+		if m, changed := resolveMap(r.Properties, lookup); changed {
+			r.Properties = m
 		}
-		if r.UpdatePolicy != nil {
-			r.UpdatePolicy = Resolve(r.UpdatePolicy, lookup).(map[string]any)
+		if m, changed := resolveMap(r.UpdatePolicy, lookup); changed {
+			r.UpdatePolicy = m
 		}
 		out.Resources[id] = r
 	}

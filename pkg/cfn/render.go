@@ -120,6 +120,7 @@ func writeYAML(out *bytes.Buffer, indent int, key string, v any) error {
 // Size is the number of bytes of the template's body as it is sent.
 // CloudFormation takes 51,200 in a request.
 func Size(t Template) (int, error) {
-	b, err := Canonical(t)
-	return len(b), err
+	size := 0
+	err := stream(t, func(b []byte) { size += len(b) })
+	return size, err
 }

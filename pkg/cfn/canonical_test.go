@@ -58,5 +58,14 @@ func TestCanonicalIsEncodingJSON(t *testing.T) {
 		if want := bytes.TrimRight(buf.Bytes(), "\n"); err == nil && !bytes.Equal(got, want) {
 			t.Fatalf("\n got %s\nwant %s", got, want)
 		}
+		if template, ok := v.(cfn.Template); ok && err == nil {
+			size, err := cfn.Size(template)
+			if err != nil || size != len(got) {
+				t.Fatalf("Size is %d, %v; it has %d bytes", size, err, len(got))
+			}
+			if size > 0 && cfn.SurelyWithin(template, size-1) {
+				t.Fatalf("surely within %d bytes, but it has %d", size-1, size)
+			}
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -123,4 +124,50 @@ func Size(t Template) (int, error) {
 	size := 0
 	err := stream(t, func(b []byte) { size += len(b) })
 	return size, err
+}
+
+// SurelyWithin tells, without writing it, that a template's body has at most
+// so many bytes. False says nothing: ask Size.
+func SurelyWithin(t Template, most int) bool {
+	left := most - 4096 // the words around sections and empty fields
+	for name, r := range t.Resources {
+		left -= 512 + longest(name) + longest(r.Type) + longest(r.Condition) + longest(r.DeletionPolicy) + longest(r.UpdateReplacePolicy)
+		left -= weigh(r.Metadata) + weigh(r.CreationPolicy) + weigh(r.UpdatePolicy) + weigh(r.Properties)
+		for _, d := range r.DependsOn {
+			left -= longest(d)
+		}
+	}
+	for name, o := range t.Outputs {
+		left -= 128 + longest(name) + longest(o.Description) + longest(o.Condition) + weigh(o.Value) + weigh(o.Export)
+	}
+	for _, section := range []any{t.AWSTemplateFormatVersion, t.Description, t.Metadata, t.Parameters, t.Mappings, t.Conditions, t.Rules, t.Transform} {
+		left -= weigh(section)
+	}
+	return left >= 0
+}
+
+// longest is the most bytes that a text takes, with quotes and a comma: a byte
+// is written as six at most.
+func longest(s string) int { return 6*len(s) + 4 }
+
+func weigh(v any) int {
+	switch v := v.(type) {
+	case string:
+		return longest(v)
+	case map[string]any:
+		n := 8
+		for k, e := range v {
+			n += longest(k) + weigh(e)
+		}
+		return n
+	case []any:
+		n := 8
+		for _, e := range v {
+			n += weigh(e)
+		}
+		return n
+	case nil, bool, int, float64:
+		return 32
+	}
+	return math.MaxInt32 // some other type: who knows
 }

@@ -263,6 +263,27 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestSurelyWithin(t *testing.T) {
+	worst := strings.Repeat("\x00", 20_000) // six bytes each
+	for name, tmpl := range map[string]Template{
+		"properties": {Resources: map[string]Resource{"A": {Properties: map[string]any{"P": []any{worst}}}}},
+		"metadata":   {Metadata: map[string]any{worst: map[string]any{"x": worst}}},
+		"outputs":    {Outputs: map[string]Output{"A": {Value: worst}}},
+		"ours":       large(60, "1"),
+	} {
+		n, err := Size(tmpl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if SurelyWithin(tmpl, n-1) {
+			t.Errorf("%s: surely within %d bytes, but it has %d", name, n-1, n)
+		}
+		if !SurelyWithin(tmpl, 10*n) {
+			t.Errorf("%s has %d bytes and is not surely within %d", name, n, 10*n)
+		}
+	}
+}
+
 // large is a template of n resources in the shape of ours.
 func large(n int, version string) Template {
 	t := Template{Resources: make(map[string]Resource, n)}

@@ -2,19 +2,15 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"strings"
 	"time"
 
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
 // decodeJSON reads the body of an awsJson request into an SDK input: names in
@@ -182,36 +178,98 @@ func notSerial(format string, args ...any) *Fail {
 	return &Fail{Code: "SerializationException", Message: fmt.Sprintf(format, args...), Status: 400}
 }
 
-// jsonEncoder writes SDK outputs with the SDK's own protocol package, so that
-// member names and number formats are AWS's own.
-type jsonEncoder struct {
-	protocol *awsjson.Protocol
-	op       *smithy.OperationSchema
-}
-
-func newJSONEncoder() *jsonEncoder {
-	shape := smithy.NewSchema(smithy.ShapeID{Namespace: "sandbox", Name: "Sandbox"}, smithy.ShapeTypeStructure, 0)
-	return &jsonEncoder{
-		protocol: awsjson.New11(smithy.NewServiceSchema(shape, "1")),
-		op:       smithy.NewOperationSchema(shape, shape, shape),
-	}
-}
-
-func (e *jsonEncoder) encode(out any) ([]byte, error) {
-	s, ok := out.(smithy.Serializable)
-	if !ok {
-		return nil, fmt.Errorf("%T cannot be serialized", out)
-	}
-	req, ok := smithyhttp.NewStackRequest().(*smithyhttp.Request)
-	if !ok {
-		return nil, fmt.Errorf("serialize %T: no HTTP request", out)
-	}
-	if err := e.protocol.SerializeRequest(context.Background(), e.op, s, req); err != nil {
-		return nil, fmt.Errorf("serialize %T: %w", out, err)
-	}
-	b, err := io.ReadAll(req.GetStream())
+// encodeJSON writes an SDK output as awsJson has it: absent members left out,
+// timestamps as seconds, blobs as base64. The SDK capitalizes the first letter
+// of every member; on the wire ECS, ECR and CloudWatch Logs have small ones.
+func encodeJSON(out any) ([]byte, error) {
+	v := reflect.ValueOf(out).Elem()
+	e := jsonEncoder{small: smallMembers(v.Type().PkgPath())}
+	tree, err := e.value(v)
 	if err != nil {
 		return nil, fmt.Errorf("serialize %T: %w", out, err)
 	}
-	return b, nil
+	return json.Marshal(tree)
+}
+
+func smallMembers(pkg string) bool {
+	for _, service := range []string{"/service/ecs", "/service/ecr", "/service/cloudwatchlogs"} {
+		if strings.HasSuffix(pkg, service) {
+			return true
+		}
+	}
+	return false
+}
+
+type jsonEncoder struct{ small bool }
+
+// ecrTag is the one structure in answers of these services with large members.
+var ecrTag = reflect.TypeFor[ecrtypes.Tag]()
+
+func (e jsonEncoder) value(v reflect.Value) (any, error) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return e.value(v.Elem())
+	case reflect.Struct:
+		if t, ok := v.Interface().(time.Time); ok {
+			return float64(t.UnixMilli()) / 1e3, nil
+		}
+		return e.members(v)
+	case reflect.Slice:
+		if b, ok := v.Interface().([]byte); ok {
+			return b, nil // encoding/json writes base64
+		}
+		list := make([]any, v.Len())
+		for i := range list {
+			item, err := e.value(v.Index(i))
+			if err != nil {
+				return nil, err
+			}
+			list[i] = item
+		}
+		return list, nil
+	case reflect.Map:
+		members := make(map[string]any, v.Len())
+		for i := v.MapRange(); i.Next(); {
+			member, err := e.value(i.Value())
+			if err != nil {
+				return nil, err
+			}
+			members[i.Key().String()] = member
+		}
+		return members, nil
+	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64, reflect.Float32, reflect.Float64:
+		return v.Interface(), nil
+	}
+	return nil, fmt.Errorf("no form for %s", v.Type())
+}
+
+func (e jsonEncoder) members(v reflect.Value) (any, error) {
+	members := map[string]any{}
+	for i, n := 0, v.NumField(); i < n; i++ {
+		field := v.Type().Field(i)
+		if !field.IsExported() || field.Name == "ResultMetadata" || absentMember(v.Field(i)) {
+			continue
+		}
+		member, err := e.value(v.Field(i))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", field.Name, err)
+		}
+		name := field.Name
+		if e.small && v.Type() != ecrTag {
+			name = strings.ToLower(name[:1]) + name[1:]
+		}
+		members[name] = member
+	}
+	return members, nil
+}
+
+// absentMember tells whether a member was not set; an empty enumeration is none.
+func absentMember(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return v.IsNil()
+	case reflect.String:
+		return v.Len() == 0
+	}
+	return false
 }

@@ -51,7 +51,7 @@ func (s *Sandbox) serveStale(ctx context.Context, req request) (*result, error) 
 	if err := old.init(); err != nil {
 		return nil, err
 	}
-	then := &Sandbox{options: s.options, services: s.services, fields: s.fields, json: s.json, blobs: s.blobs, store: s.store, account: old}
+	then := &Sandbox{options: s.options, services: s.services, fields: s.fields, blobs: s.blobs, store: s.store, account: old}
 	then.attach()
 	then.clock = p.At
 	out := then.serve(ctx, req)

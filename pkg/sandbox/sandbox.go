@@ -63,7 +63,6 @@ type Sandbox struct {
 	options  Options
 	services map[string]*service
 	fields   *fieldIndex
-	json     *jsonEncoder
 
 	mu      sync.Mutex
 	account *account
@@ -86,7 +85,7 @@ func Open(o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, json: newJSONEncoder(), blobs: &blobs{}, asked: map[string]string{}}
+	s := &Sandbox{options: o, services: services(), fields: &fieldIndex{}, blobs: &blobs{}, asked: map[string]string{}}
 	s.traffic.init(o)
 	if o.Path == "" {
 		s.account = s.newAccount()

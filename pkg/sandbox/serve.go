@@ -301,7 +301,7 @@ func (s *Sandbox) accept(res *result, proto protocol, req request, id string) (*
 	}
 	switch proto {
 	case protocolJSON:
-		b, err := s.json.encode(res.out)
+		b, err := encodeJSON(res.out)
 		if err != nil {
 			return nil, err
 		}

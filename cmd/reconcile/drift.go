@@ -96,6 +96,7 @@ type drifted struct {
 	deployments []plan.Deployment
 	selection   plan.Selection
 	detect      bool
+	parameters  []plan.Step // that write over a parameter outside of stacks
 	report      drift.Report
 }
 
@@ -149,7 +150,8 @@ func (d *drifted) read(ctx context.Context, detect bool, p plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	in := drift.Input{Target: d.desired.Target, Deployments: d.deployments, Now: time.Now(), Ignore: d.set.Platform.Ignore, Parameters: handWritten(p)}
+	d.parameters = handWritten(p)
+	in := drift.Input{Target: d.desired.Target, Deployments: d.deployments, Now: time.Now(), Ignore: d.set.Platform.Ignore, Parameters: d.parameters}
 	in.ParameterFleets = map[string]string{}
 	for _, p := range d.desired.Parameters {
 		in.ParameterFleets[p.Name] = p.Fleet
@@ -251,32 +253,70 @@ func (g *global) fixDrift(ctx context.Context, d *drifted, options apply.Options
 func (d *drifted) revert(ctx context.Context) (plan.Plan, int, error) {
 	edits, parameters, left := drift.Edits(d.report.Hand)
 	findings := notPutBack(left)
+	held, err := d.holdFlapping(ctx, edits, parameters)
+	if err != nil {
+		return plan.Plan{}, 0, err
+	}
+	findings = append(findings, held...)
+	p, err := plan.Revert(d.desired, d.live, plan.RevertOptions{Tool: version(), Select: d.selection, Edits: edits, Parameters: parameters, Findings: findings, NotRead: notLooked(d.report.Coverage)})
+	return p, len(findings), err
+}
+
+// holdFlapping takes out of the edits what was put back often enough, and says
+// so: a resource of a stack, which holds all of its stack, since a change set
+// reverts the whole; and a parameter outside of stacks.
+func (d *drifted) holdFlapping(ctx context.Context, edits map[string][]plan.Change, parameters map[string]bool) ([]plan.Finding, error) {
+	var out []plan.Finding
+	since := time.Now().Add(-flappingOver)
 	for _, name := range slices.Sorted(maps.Keys(edits)) {
-		reverts, err := d.session.cloud.Reverts(ctx, d.live.Stacks[name].ID, time.Now().Add(-flappingOver))
+		reverts, err := d.session.cloud.Reverts(ctx, d.live.Stacks[name].ID, since)
 		if err != nil {
-			return plan.Plan{}, 0, err
+			return nil, err
 		}
-		kept := edits[name][:0]
 		told := map[string]bool{}
 		for _, e := range edits[name] {
-			if reverts[e.Resource] < flapping {
-				kept = append(kept, e)
-				continue
-			}
-			if !told[e.Resource] {
+			if n := reverts[e.Resource]; n >= flapping && !told[e.Resource] {
 				told[e.Resource] = true
-				findings = append(findings, plan.Finding{Severity: plan.SeverityWarning, Code: "flapping", Target: name + "/" + e.Resource, Source: e.Source,
-					Message: fmt.Sprintf("%s/%s was put back %d times in 24 hours and was changed again: something else owns it too. Stop that, accept it, or ignore it with spec.ignore; it is not put back", name, e.Resource, reverts[e.Resource])})
+				out = append(out, flaps(name+"/"+e.Resource, n, e.Source))
 			}
 		}
-		// A change set reverts the whole stack, so one resource that flaps holds all of its stack.
-		if len(kept) < len(edits[name]) {
-			kept = nil
+		if len(told) > 0 {
+			edits[name] = nil
 		}
-		edits[name] = kept
 	}
-	p, err := plan.Revert(d.desired, d.live, plan.RevertOptions{Tool: version(), Select: d.selection, Edits: edits, Parameters: parameters, Findings: findings})
-	return p, len(findings), err
+	for _, s := range d.parameters {
+		value, known := s.Body.Parameter.Value.(string)
+		if !parameters[s.Target] || !known {
+			continue
+		}
+		n, err := d.session.cloud.ParameterReverts(ctx, s.Target, value, since)
+		if err != nil {
+			return nil, err
+		}
+		if n >= flapping {
+			delete(parameters, s.Target)
+			out = append(out, flaps(s.Target, n, s.Source))
+		}
+	}
+	return out, nil
+}
+
+// notLooked says what a fix that finds nothing did not look at.
+func notLooked(c drift.Coverage) []string {
+	n := 0
+	for _, t := range c.NotLooked {
+		n += t.Resources
+	}
+	how := "reconcile drift --detect --fix asks CloudFormation about them"
+	if c.Detection {
+		how = "CloudFormation was asked about them, as far as its detection supports them"
+	}
+	return []string{fmt.Sprintf("%s of %s (%s)", counted(n, "resource"), counted(len(c.NotLooked), "type"), how), "values of secrets"}
+}
+
+func flaps(target string, times int, at spec.Source) plan.Finding {
+	return plan.Finding{Severity: plan.SeverityWarning, Code: "flapping", Target: target, Source: at,
+		Message: fmt.Sprintf("%s was put back %d times in 24 hours and was changed again: something else owns it too. Stop that, accept it, or ignore it with spec.ignore; it is not put back", target, times)}
 }
 
 func notPutBack(left []drift.Finding) []plan.Finding {

@@ -157,9 +157,11 @@ func TestDriftStory(t *testing.T) {
 func TestDriftFlapping(t *testing.T) {
 	t.Parallel()
 	r := deployedRig(t)
+	const config = "/bp/fleets/staging/gpu-default/desired_config" // no stack has it
 	edit := func() {
 		r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
 			put(ctx, t, cfg, "/bp/models/bucket", "by-hand")
+			put(ctx, t, cfg, config, "{}")
 		})
 	}
 	for range flapping {
@@ -167,10 +169,25 @@ func TestDriftFlapping(t *testing.T) {
 		r.want(0, "drift --fix --yes", "done")
 	}
 	edit()
-	r.want(4, "drift --fix --yes", "put back 3 times in 24 hours", "something else owns it too")
-	if got := r.parameter("/bp/models/bucket"); got != "by-hand" {
-		t.Errorf("it was put back a fourth time: %s", got)
+	said := r.want(4, "drift --fix --yes", "bp-data/ModelsBucketParameter was put back 3 times in 24 hours", config+" was put back 3 times in 24 hours", "something else owns it too", "2 differences not put back")
+	if got := r.parameter("/bp/models/bucket") + r.parameter(config); got != "by-hand{}" {
+		t.Errorf("put back a fourth time: %s\n%s", got, said.all())
 	}
+}
+
+// What no reading of ours covers, CloudFormation's detection finds, and the same
+// command with --fix puts it back; without --detect it is said to be unknown.
+func TestDriftThatOnlyDetectionFinds(t *testing.T) {
+	t.Parallel()
+	r := deployedRig(t)
+	r.want(0, "sandbox mutate bp-network/PublicSubnet1 /MapPublicIpOnLaunch false")
+	r.want(0, "sandbox mutate bp-gpu-fleet-staging-gpu-default/WorkerRole /Policies/0/PolicyName mine")
+	r.want(0, "drift --detailed-exitcode", "No drift", "drift --detect asks CloudFormation")
+	r.want(0, "drift --fix --yes", "No changes", "reconcile drift --detect --fix asks CloudFormation about them")
+	said := r.want(2, "drift --detect --detailed-exitcode", "2 differences", "MapPublicIpOnLaunch: false, deployed was true", "found by CloudFormation's own detection", "--detect --fix", "--detect --accept")
+	said.saysNot(t, "--sandbox --fix")
+	r.want(0, "drift --detect --fix --yes", `MapPublicIpOnLaunch = false -> true`, "2 steps done")
+	r.want(0, "drift --detect --detailed-exitcode", "No drift")
 }
 
 // What a field of the specs decides is accepted by editing that field alone.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"reconcile/pkg/drift"
@@ -33,6 +35,11 @@ func (g *global) ticket(ctx context.Context, d *drifted, repository string, styl
 	platform := d.desired.Target.Platform
 	if d.selection.All() {
 		if err := g.ticketOf(ctx, client, d.report.Of(""), platform, "the platform "+platform, style); err != nil {
+			return err
+		}
+	}
+	if d.selection.All() {
+		if err := g.closeLeft(ctx, client, d); err != nil {
 			return err
 		}
 	}
@@ -67,4 +74,29 @@ func (g *global) ticketOf(ctx context.Context, client *github.Client, r drift.Re
 		fmt.Fprintf(g.err, "drift of %s: %s\n", about, printable(t.URL))
 	}
 	return err
+}
+
+// closeLeft closes the issues of fleets that are not in the specs any more.
+func (g *global) closeLeft(ctx context.Context, client *github.Client, d *drifted) error {
+	platform := d.desired.Target.Platform
+	var keep []string
+	for _, s := range d.desired.Stacks {
+		keep = append(keep, platform+"/"+s.Fleet)
+	}
+	left, err := client.LeftTickets(ctx, "drift", platform+"/", keep, driftLabel)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		fleet := strings.TrimPrefix(name, platform+"/")
+		text := fmt.Sprintf("The fleet `%s` is not in the specs any more, so nothing compares it. What is left of it in AWS, `reconcile plan` lists.\n", fleet)
+		closed, err := client.CloseTicket(ctx, github.Marker("drift", name), text, driftLabel)
+		if err != nil {
+			return err
+		}
+		if closed != nil {
+			fmt.Fprintf(g.err, "closed %s: fleet %s is not in the specs any more\n", printable(closed.URL), printable(fleet))
+		}
+	}
+	return nil
 }

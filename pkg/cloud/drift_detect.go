@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"golang.org/x/sync/errgroup"
 
 	"reconcile/pkg/apply"
@@ -150,4 +151,26 @@ func (c *Cloud) Reverts(ctx context.Context, stack string, since time.Time) (map
 		counts[id] = len(t)
 	}
 	return counts, err
+}
+
+// ParameterReverts counts how often since a time a value was written over
+// another one, in the parameter's own history: at most 100 versions, two calls.
+// Who wrote it is not asked: what puts a value back is a writer of this value.
+func (c *Cloud) ParameterReverts(ctx context.Context, name, value string, since time.Time) (int, error) {
+	count, before := 0, value // the first version is written over nothing
+	err := pages(func(page *string) (*string, error) {
+		out, err := c.ssm.GetParameterHistory(ctx, &ssm.GetParameterHistoryInput{Name: aws.String(name), NextToken: page, WithDecryption: aws.Bool(false)})
+		if err != nil {
+			return nil, c.readError("read the history of parameter "+name, err)
+		}
+		for _, v := range out.Parameters { // the oldest first
+			now := aws.ToString(v.Value)
+			if now == value && before != value && aws.ToTime(v.LastModifiedDate).After(since) {
+				count++
+			}
+			before = now
+		}
+		return out.NextToken, nil
+	})
+	return count, err
 }

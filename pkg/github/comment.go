@@ -11,6 +11,8 @@ import (
 // refuses 65,536.
 const MaxComment = 60_000
 
+const markerEnd = " -->"
+
 // Marker is the hidden first line by which a comment or ticket is found again.
 func Marker(kind, name string) string {
 	safe := strings.Map(func(r rune) rune {
@@ -20,7 +22,7 @@ func Marker(kind, name string) string {
 		return '_'
 	}, name)
 	safe = strings.ReplaceAll(safe, "--", "-_") // two hyphens could end the comment that hides it
-	return "<!-- reconcile:" + kind + ":" + safe + " -->"
+	return "<!-- reconcile:" + kind + ":" + safe + markerEnd
 }
 
 // Comment is a comment on a pull request or ticket.

@@ -39,6 +39,7 @@ type Client struct {
 	sleep       func(context.Context, time.Duration) error
 	actions     bool
 	me          *identity
+	boards      map[string][]Ticket // by labels
 }
 
 // Open makes a client. It asks nothing of GitHub.

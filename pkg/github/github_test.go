@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +275,39 @@ func TestATicketLives(t *testing.T) {
 	}
 	if all[0].Body != m+"\nnothing to see" {
 		t.Error("somebody else's issue was edited")
+	}
+}
+
+// A run that writes a ticket for each fleet reads the list once, and again after
+// an answer that was lost.
+func TestTicketsAreListedOnce(t *testing.T) {
+	ctx, s := t.Context(), server(t)
+	c, _ := client(t, s)
+	s.AddIssue(githubtest.Author{ID: 7, Login: "mallory", Type: "User"}, "drift", github.Marker("drift", "bp/staging/gone")+"\nx")
+	s.Fail("POST /repos/acme/platform/issues", 502, 1, true)
+	for i := range 5 {
+		if _, err := c.WriteTicket(ctx, github.Marker("drift", fmt.Sprintf("bp/staging/gpu-%d", i)), "drift", "text"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lists := 0
+	for _, line := range s.Requests() {
+		if line == "GET /repos/acme/platform/issues" {
+			lists++
+		}
+	}
+	if lists != 2 || len(s.Issues()) != 6 {
+		t.Errorf("%d lists, %d issues", lists, len(s.Issues()))
+	}
+	if _, err := c.CloseTicket(ctx, github.Marker("drift", "bp/staging/gpu-1"), "clean"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WriteTicket(ctx, github.Marker("drift", "bp-eu/staging/gpu-9"), "drift", "text"); err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.LeftTickets(ctx, "drift", "bp/", []string{"bp/staging/gpu-0", "bp/staging/gpu-2"})
+	if names := slices.Sorted(maps.Keys(left)); err != nil || fmt.Sprint(names) != "[bp/staging/gpu-3 bp/staging/gpu-4]" {
+		t.Errorf("%v, %v", names, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/go-github/v92/github"
 )
@@ -20,7 +21,12 @@ type Ticket struct {
 // closed; nil when there is none. An open one goes before a closed one, and
 // the newest before older ones.
 func (c *Client) FindTicket(ctx context.Context, marker string, labels ...string) (*Ticket, error) {
-	all, err := c.tickets(ctx, labels)
+	return c.find(ctx, marker, labels, true)
+}
+
+// find looks at the list of this client, or at GitHub's of now.
+func (c *Client) find(ctx context.Context, marker string, labels []string, fresh bool) (*Ticket, error) {
+	all, err := c.board(ctx, labels, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +37,58 @@ func (c *Client) FindTicket(ctx context.Context, marker string, labels ...string
 		}
 	}
 	return found, nil
+}
+
+// board is the list of our tickets, read once for a run of writes: one for each
+// fleet, and a token has a thousand requests an hour.
+func (c *Client) board(ctx context.Context, labels []string, fresh bool) ([]Ticket, error) {
+	name := strings.Join(labels, ",")
+	if known, ok := c.boards[name]; ok && !fresh {
+		return known, nil
+	}
+	all, err := c.tickets(ctx, labels)
+	if err != nil {
+		return nil, err
+	}
+	if c.boards == nil {
+		c.boards = map[string][]Ticket{}
+	}
+	c.boards[name] = all
+	return all, nil
+}
+
+// put takes what was written into the list.
+func (c *Client) put(labels []string, t Ticket) {
+	name := strings.Join(labels, ",")
+	list := c.boards[name]
+	if i := slices.IndexFunc(list, func(o Ticket) bool { return o.Number == t.Number }); i >= 0 {
+		list[i] = t
+		return
+	}
+	c.boards[name] = slices.Insert(list, 0, t)
+}
+
+// LeftTickets are the open issues of ours of a kind whose name begins with a
+// prefix and is none of those to keep, by name. Names are as Marker writes them.
+func (c *Client) LeftTickets(ctx context.Context, kind, prefix string, keep []string, labels ...string) (map[string]Ticket, error) {
+	all, err := c.board(ctx, labels, false)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]bool{}
+	for _, name := range keep {
+		kept[Marker(kind, name)] = true
+	}
+	begin := strings.TrimSuffix(Marker(kind, prefix), markerEnd)
+	out := map[string]Ticket{}
+	for _, t := range all {
+		first, _, _ := strings.Cut(t.Body, "\n")
+		first = strings.TrimRight(first, "\r ")
+		if rest, ok := strings.CutPrefix(first, begin); ok && t.Open && !kept[first] && strings.HasSuffix(rest, markerEnd) {
+			out[prefix+strings.TrimSuffix(rest, markerEnd)] = t
+		}
+	}
+	return out, nil
 }
 
 // tickets are all issues that the token's author made, the newest first.
@@ -70,8 +128,10 @@ func ticket(i *github.Issue) Ticket {
 func (c *Client) WriteTicket(ctx context.Context, marker, title, body string, labels ...string) (Ticket, error) {
 	body = marker + "\n" + body
 	var out Ticket
+	again := false // after an answer that was lost the list is read anew
 	err := c.try(ctx, "write the issue", func() error {
-		found, err := c.FindTicket(ctx, marker, labels...)
+		found, err := c.find(ctx, marker, labels, again)
+		again = true
 		if err != nil {
 			return err
 		}
@@ -93,6 +153,7 @@ func (c *Client) WriteTicket(ctx context.Context, marker, title, body string, la
 			return err
 		}
 		out = ticket(i)
+		c.put(labels, out)
 		return nil
 	})
 	return out, err
@@ -102,8 +163,10 @@ func (c *Client) WriteTicket(ctx context.Context, marker, title, body string, la
 // when none is open.
 func (c *Client) CloseTicket(ctx context.Context, marker, body string, labels ...string) (*Ticket, error) {
 	var out *Ticket
+	again := false
 	err := c.try(ctx, "close the issue", func() error {
-		found, err := c.FindTicket(ctx, marker, labels...)
+		found, err := c.find(ctx, marker, labels, again)
+		again = true
 		if err != nil || found == nil || !found.Open {
 			return err
 		}
@@ -114,6 +177,7 @@ func (c *Client) CloseTicket(ctx context.Context, marker, body string, labels ..
 			return err
 		}
 		t := ticket(i)
+		c.put(labels, t)
 		out = &t
 		return nil
 	})

@@ -120,6 +120,7 @@ func Calls() []Call {
 		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
 		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
 		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, reading},
+		{"SSM", "GetParameterHistory", []string{"ssm:GetParameterHistory"}, []string{parameters}, nil, writing},
 		{"SSM", "ListTagsForResource", []string{"ssm:ListTagsForResource"}, []string{parameters}, nil, writing},
 		// A parameter that is made with tags needs AddTagsToResource.
 		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, writing},

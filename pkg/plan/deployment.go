@@ -53,6 +53,8 @@ type RevertOptions struct {
 	Parameters map[string]bool
 	// Findings are what the plan says beside.
 	Findings []Finding
+	// NotRead is what was not looked at, for people.
+	NotRead []string
 }
 
 // RevertID is the step that puts a stack's resources back as they were deployed.
@@ -79,7 +81,7 @@ func Revert(d Desired, l Live, o RevertOptions) (Plan, error) {
 			refusals = append(refusals, f)
 		}
 	}
-	c.findings = append(refusals, o.Findings...)
+	c.findings, c.l.NotRead = append(refusals, o.Findings...), o.NotRead
 	for id, s := range steps {
 		if s.Kind == KindParameter && s.Action == ActionUpdate && o.Parameters[s.Target] {
 			s.Needs = nil

@@ -26,10 +26,19 @@ func Drift(w io.Writer, r drift.Report, o Options) error {
 	t.coverage()
 	if !r.Clean() {
 		t.linef("")
-		t.linef("To put it back:  %s", clean(o.complete("reconcile drift --fix")))
-		t.linef("To accept it:    %s", clean(o.complete("reconcile drift --accept")))
+		t.linef("To put it back:  %s", clean(o.complete(driftCommand(r, "--fix"))))
+		t.linef("To accept it:    %s", clean(o.complete(driftCommand(r, "--accept"))))
 	}
 	return t.flush(w)
+}
+
+// driftCommand goes on from a report: what only CloudFormation's detection has
+// found, only another one finds again.
+func driftCommand(r drift.Report, flag string) string {
+	if r.Coverage.Detection {
+		return "reconcile drift --detect " + flag
+	}
+	return "reconcile drift " + flag
 }
 
 func driftTitle(r drift.Report) string {
@@ -221,7 +230,7 @@ func DriftMarkdown(w io.Writer, r drift.Report, o Options) error {
 		m.linef("- %s", escape(line))
 	}
 	if !r.Clean() {
-		m.linef("\nPut it back with %s, or accept it with %s.", code(o.complete("reconcile drift --fix")), code(o.complete("reconcile drift --accept")))
+		m.linef("\nPut it back with %s, or accept it with %s.", code(o.complete(driftCommand(r, "--fix"))), code(o.complete(driftCommand(r, "--accept"))))
 	}
 	return m.flush(w)
 }

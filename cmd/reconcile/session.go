@@ -28,7 +28,7 @@ func (g *global) open(ctx context.Context, target plan.Target) (*session, error)
 	if g.region != "" && g.region != target.Region {
 		return nil, failWith(exitRefused, "--region %s: the Platform's region is %s; a platform has one region, change it in the spec", g.region, target.Region)
 	}
-	options := cloud.Options{Region: target.Region, Profile: g.profile, AppID: "reconcile/" + version()}
+	options := cloud.Options{Region: target.Region, Profile: g.profile, AppID: "reconcile/" + version(), Log: g.log}
 	s := &session{g: g, own: plan.OwnOf(target)}
 	if g.sandbox != "" {
 		box, err := sandbox.Open(sandbox.Options{Path: g.sandbox, Account: target.Account, Region: target.Region})

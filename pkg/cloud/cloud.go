@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	"net/http"
 )
@@ -47,6 +49,18 @@ type Options struct {
 	PollScale float64
 	// AppID names this program in the user agent, "reconcile/1.2.3".
 	AppID string
+	// Log takes what the SDK has to say, at level debug: it warns of what its
+	// own retries mend. Nil drops it.
+	Log *slog.Logger
+}
+
+// sdkLog is the SDK's logger. Without one the SDK writes to standard error.
+func (o Options) sdkLog() logging.Logger {
+	return logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+		if o.Log != nil {
+			o.Log.Debug("AWS SDK: " + fmt.Sprintf(format, v...))
+		}
+	})
 }
 
 // Cloud is one account and region. It is safe for concurrent use.
@@ -109,7 +123,7 @@ func loadConfig(ctx context.Context, o Options) (aws.Config, error) {
 			})
 	}
 	if o.StaticCredentials {
-		cfg := aws.Config{Region: o.Region, HTTPClient: client, AppID: o.AppID}
+		cfg := aws.Config{Region: o.Region, HTTPClient: client, AppID: o.AppID, Logger: o.sdkLog()}
 		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "sandbox", SecretAccessKey: "sandbox", Source: "sandbox"}, nil
 		})
@@ -118,7 +132,7 @@ func loadConfig(ctx context.Context, o Options) (aws.Config, error) {
 		}
 		return cfg, nil
 	}
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client), config.WithLogger(o.sdkLog())}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
 	}

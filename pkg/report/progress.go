@@ -39,7 +39,9 @@ type Progress struct {
 	active []*activity
 	failed []string // lines that stay on top of a terminal
 	done   int
-	ended  int // steps that ended, done or not
+	ended  int            // steps that ended, done or not
+	small  map[string]int // quick steps in the plan, by kind
+	folded map[string]int // of them, how many are done
 	region region
 	stop   chan struct{}
 	ticker sync.WaitGroup
@@ -64,9 +66,13 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
 	}
-	p := &Progress{w: w, o: o, ink: ink{o.Color}, start: o.Now(), steps: make(map[plan.StepID]plan.Step, len(o.Plan.Steps)), stop: make(chan struct{})}
+	p := &Progress{w: w, o: o, ink: ink{o.Color}, start: o.Now(), steps: make(map[plan.StepID]plan.Step, len(o.Plan.Steps)), stop: make(chan struct{}),
+		small: map[string]int{}, folded: map[string]int{}}
 	for _, s := range o.Plan.Steps {
 		p.steps[s.ID] = s
+		if quick(s) {
+			p.small[kindName(s)]++
+		}
 	}
 	if o.Terminal && !o.JSON && o.Every >= 0 {
 		every := o.Every

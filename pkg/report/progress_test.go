@@ -364,3 +364,39 @@ func TestOneLineForEachStepThatEnds(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// Hundreds of parameters are one line for each hundred; what is news stays.
+func TestManyQuickStepsAreFolded(t *testing.T) {
+	var b strings.Builder
+	o := ProgressOptions{Now: clock()}
+	for i := range 250 {
+		id := plan.StepID(fmt.Sprintf("parameter//x/%d", i))
+		o.Plan.Steps = append(o.Plan.Steps, plan.Step{ID: id, Kind: plan.KindParameter, Target: fmt.Sprintf("/x/%d", i), Action: plan.ActionCreate})
+	}
+	p := NewProgress(&b, o)
+	for i, s := range o.Plan.Steps {
+		p.Observe(apply.Event{Type: apply.EventStepStarted, Step: s.ID})
+		done := apply.Event{Type: apply.EventStepDone, Step: s.ID}
+		if i == 7 {
+			done.Message = "somebody else wrote the same value"
+		}
+		if i == 9 {
+			done = apply.Event{Type: apply.EventStepFailed, Step: s.ID, Message: "refused"}
+		}
+		p.Observe(done)
+	}
+	p.Close()
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		_, text, _ := strings.Cut(strings.TrimSpace(line), "] ")
+		got = append(got, text)
+	}
+	want := []string{
+		"done parameter /x/7: created in 2s (somebody else wrote the same value)",
+		"failed parameter /x/9: refused",
+		"done 100 of 250 parameters", "done 200 of 250 parameters",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -27,6 +27,11 @@ func (p *Progress) follow(e apply.Event) []string {
 	case apply.EventStepDone:
 		a := p.finish(e.Step)
 		p.done++
+		if n := p.small[kindName(step)]; n >= crowd && quick(step) {
+			if l := p.fold(kindName(step), n); news(e.Message) == "" {
+				return l
+			}
+		}
 		line := p.ink.green("done") + " " + name + ": " + past(step.Action)
 		if a != nil {
 			line += settled(a) + took(p.o.Now().Sub(a.began))
@@ -61,6 +66,19 @@ func (p *Progress) follow(e apply.Event) []string {
 		return nil
 	}
 	return []string{name + ": " + clean(message)}
+}
+
+// crowd is how many quick steps of one kind are so many that each hundredth is
+// worth a line, and the last: a thousand fleets have three thousand parameters.
+const crowd = 50
+
+func (p *Progress) fold(kind string, of int) []string {
+	p.folded[kind]++
+	n := p.folded[kind]
+	if n%100 != 0 && n != of {
+		return nil
+	}
+	return []string{p.ink.green("done") + fmt.Sprintf(" %d of %s", n, counted(of, kind))}
 }
 
 // settled is how many resources a stack's operation worked on. Of a deletion

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"reconcile/pkg/sandbox"
 )
@@ -41,13 +43,16 @@ func newSandboxReset(g *global) *cobra.Command {
 			timeHelp,
 		Example: "  reconcile sandbox reset\n  reconcile sandbox reset --bare\n  reconcile sandbox reset --seed demo --time virtual",
 		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := fresh.options(g)
 			if err != nil {
 				return err
 			}
 			options.Quotas = quotas
 			if err := sandbox.Renew(options); err != nil {
+				return err
+			}
+			if err := raiseVCPUs(cmd.Flags(), options); err != nil {
 				return err
 			}
 			what := "a fresh account; its container images and fleet AMIs exist"
@@ -62,7 +67,54 @@ func newSandboxReset(g *global) *cobra.Command {
 	cmd.Flags().IntVar(&quotas.Stacks, "quota-stacks", 0, "stacks a region may have; 0 is AWS's default, 2,000")
 	cmd.Flags().IntVar(&quotas.Groups, "quota-groups", 0, "Auto Scaling groups a region may have; 0 is AWS's default, 500")
 	cmd.Flags().IntVar(&quotas.Parameters, "quota-parameters", 0, "SSM parameters a region may have; 0 is AWS's default, 10,000")
+	for _, q := range vcpuFlags() {
+		cmd.Flags().Int(q.flag, q.value, q.usage)
+	}
 	return cmd
+}
+
+// vcpuFlag is a flag that sets a vCPU quota of EC2.
+type vcpuFlag struct {
+	flag, code, usage string
+	value             int
+}
+
+func vcpuFlags() []vcpuFlag {
+	return []vcpuFlag{
+		{"quota-g-spot-vcpus", "L-3819A6DF", "vCPUs of G and VT Spot instances; a new AWS account has 0", 64},
+		{"quota-g-vcpus", "L-DB2E81BA", "vCPUs of G and VT On-Demand instances; a new AWS account has 0", 64},
+	}
+}
+
+// raiseVCPUs sets the quotas that flags name, in the account's own region.
+func raiseVCPUs(flags *pflag.FlagSet, o sandbox.Options) (err error) {
+	var changes []sandbox.QuotaChange
+	for _, q := range vcpuFlags() {
+		n, err := flags.GetInt(q.flag)
+		if err != nil {
+			return err
+		}
+		if n < 0 {
+			return usageError(fmt.Errorf("--%s %d: a quota is not negative", q.flag, n))
+		}
+		if flags.Changed(q.flag) {
+			changes = append(changes, sandbox.QuotaChange{Service: "ec2", Code: q.code, Value: float64(n)})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	box, err := sandbox.Open(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, box.Close()) }()
+	for _, change := range changes {
+		if err := box.SetQuota("", change); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newSandboxShow(g *global) *cobra.Command {

@@ -21,8 +21,9 @@ type groupInstance struct {
 	Ending   time.Time   `json:"ending,omitzero"`  // Terminating from then on
 	Shut     time.Time   `json:"shut,omitzero"`    // when EC2 was told
 	Gone     time.Time   `json:"gone,omitzero"`
-	Waits    []action    `json:"waits,omitempty"`  // lifecycle actions under way
-	Hooked   bool        `json:"hooked,omitempty"` // they are complete
+	Waits    []action    `json:"waits,omitempty"`    // lifecycle actions under way
+	Hooked   bool        `json:"hooked,omitempty"`   // they are complete
+	OnDemand bool        `json:"onDemand,omitempty"` // else Spot
 	Protect  bool        `json:"protect,omitempty"`
 	Bad      bool        `json:"unhealthy,omitempty"`
 }
@@ -67,6 +68,7 @@ func (i *groupInstance) state(now time.Time) types.LifecycleState {
 // shut terminates the instance in EC2.
 func (i *groupInstance) shut(c *call) {
 	i.Shut, i.Gone = c.now, c.now.Add(c.takes(terminateSeconds))
+	c.undeliverable(i.ID)
 }
 
 func (i *groupInstance) health() string {

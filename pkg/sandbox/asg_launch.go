@@ -1,6 +1,10 @@
 package sandbox
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+	"strings"
+)
 
 // launchOne launches an instance; false when it cannot, and then the group
 // tries again.
@@ -34,11 +38,49 @@ func (g *group) launchOne(c *call, cause string) bool {
 		g.retryLater(c)
 		return false
 	}
+	inst.OnDemand = g.nextOnDemand(c, ref)
+	if f := c.overQuota(inst.Type, !inst.OnDemand, 1); f != nil {
+		why := f.Message + ". Launching EC2 instance failed."
+		why = strings.ReplaceAll(why, "..", ".")
+		g.note(c, "Launching a new EC2 instance.  Status Reason: "+why, cause, c.now).Failed = why
+		g.retryLater(c)
+		return false
+	}
 	g.Tries = 0
 	g.Instances = append(g.Instances, inst)
 	a := g.note(c, "Launching a new EC2 instance: "+inst.ID, cause, inst.Ready)
 	a.Instance, a.Waits = inst.ID, len(inst.Waits) > 0
 	return true
+}
+
+// nextOnDemand tells whether the next instance is On-Demand: the base capacity,
+// then a share of what is above it (InstancesDistribution; 100 % by default). A
+// group without a mixed instances policy does what its template says.
+func (g *group) nextOnDemand(c *call, ref templateRef) bool {
+	m := g.mixed(c)
+	if r := g.refreshing(); r != nil && r.Desired != nil && r.Rollback == nil {
+		m = mixedPolicy(c, r.Desired.Mixed)
+	}
+	if m == nil {
+		t := c.template(ref.ID, ref.Name)
+		return t == nil || t.version(ref.Version) == nil || t.version(ref.Version).properties().sub("InstanceMarketOptions").text("MarketType") != "spot"
+	}
+	base, share := int32(0), int32(100)
+	if d := m.InstancesDistribution; d != nil {
+		set(&base, d.OnDemandBaseCapacity)
+		set(&share, d.OnDemandPercentageAboveBaseCapacity)
+	}
+	all, have := int32(1), int32(0)
+	for i := range g.Instances {
+		if inst := &g.Instances[i]; inst.counts() {
+			all++
+			if inst.OnDemand {
+				have++
+			}
+		}
+	}
+	want := min(all, base) + int32(math.Ceil(float64(max(0, all-base))*float64(share)/100))
+	return have < want
 }
 
 // refused is why EC2 launches nothing: capacity or limits, which are faults of

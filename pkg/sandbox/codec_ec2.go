@@ -99,6 +99,20 @@ func matchFilters(filters map[string][]string, value func(name string) (have []s
 	return true, nil
 }
 
+// knownFilters refuses filters that an operation does not have; matchFilters
+// does so only where there is a thing to test.
+func knownFilters(filters map[string][]string, value func(name string) (have []string, ok bool)) error {
+	for _, name := range sortedKeys(filters) {
+		if _, ok := tagFilter(nil, name); ok {
+			continue
+		}
+		if _, ok := value(name); !ok {
+			return fail("InvalidParameterValue", "The filter '%.80s' is invalid", name)
+		}
+	}
+	return nil
+}
+
 // wildcard matches * and ?.
 func wildcard(pattern, s string) bool {
 	for pattern != "" {

@@ -28,6 +28,10 @@ func (c *call) conflict(r stackengine.Resource) *Fail {
 		return c.aliasConflict(r, p)
 	case "AWS::EC2::Subnet":
 		return c.rangeConflict(r, p)
+	case balancerType:
+		return c.balancerZones(p)
+	case subnetGroupType:
+		return c.databaseZones(p)
 	case "AWS::ElasticLoadBalancingV2::Listener":
 		return unless(!c.another(r, func(o props) bool {
 			return o.text("LoadBalancerArn") == p.text("LoadBalancerArn") && o.text("Port") == p.text("Port")

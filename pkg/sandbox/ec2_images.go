@@ -102,6 +102,9 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := knownFilters(filters, (&image{}).filterValues(c)); err != nil {
+		return nil, err
+	}
 	images, err := c.imagesAsked(ids)
 	if err != nil {
 		return nil, err

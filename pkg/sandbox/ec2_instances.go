@@ -95,7 +95,7 @@ func (c *call) instances() []*instance {
 
 // groupInstance shows an instance of a group as EC2 does.
 func (c *call) groupInstance(g *group, gi *groupInstance) *instance {
-	out := &instance{ID: gi.ID, Image: gi.Image, Type: gi.Type, Zone: gi.Zone, Launched: gi.Launched, Spot: true, Tags: map[string]string{"aws:autoscaling:groupName": g.Name}}
+	out := &instance{ID: gi.ID, Image: gi.Image, Type: gi.Type, Zone: gi.Zone, Launched: gi.Launched, Spot: !gi.OnDemand, Tags: map[string]string{"aws:autoscaling:groupName": g.Name}}
 	for _, t := range g.Tags {
 		if t.Propagate {
 			out.Tags[t.Key] = t.Value
@@ -288,6 +288,9 @@ func move(through, into int, seconds float64, from ...int) func(*call, props) (d
 // changeLife moves an instance. One of a group that somebody terminates is
 // missed by its group; another move would be undone there, and is refused here.
 func (c *call) changeLife(i *instance, through, into int, seconds float64) error {
+	if into != runningCode {
+		c.undeliverable(i.ID)
+	}
 	if own := c.region.Instances[i.ID]; own != nil {
 		own.become(c, through, into, seconds)
 		return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // runInstances checks what a request names, then makes the instances.
@@ -18,6 +19,10 @@ func runInstances(c *call, in props) (doc, error) {
 		if len(made) > 0 {
 			return c.reservation(made), nil
 		}
+	}
+	in, err := c.withTemplate(in)
+	if err != nil {
+		return nil, err
 	}
 	base, err := c.launchRequest(in)
 	if err != nil {
@@ -38,6 +43,12 @@ func runInstances(c *call, in props) (doc, error) {
 	}
 	if c.lacks(base.Type, base.Zone) {
 		return nil, insufficientCapacity(base.Type, base.Zone)
+	}
+	for most > least && c.overQuota(base.Type, base.Spot, int(most)) != nil {
+		most-- // as many as there may be
+	}
+	if f := c.overQuota(base.Type, base.Spot, int(most)); f != nil {
+		return nil, f
 	}
 	var made []*instance
 	for range most {
@@ -69,6 +80,9 @@ func (c *call) launchRequest(in props) (*instance, error) {
 	}
 	for _, d := range in.list("BlockDeviceMapping") {
 		i.Devices = append(i.Devices, d)
+	}
+	if len(in.list("NetworkInterface")) > 0 && i.Subnet+strings.Join(i.Groups, "") != "" {
+		return nil, fail("InvalidParameterCombination", "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request")
 	}
 	for _, n := range in.list("NetworkInterface") {
 		if s := n.text("SubnetId"); s != "" {

@@ -99,6 +99,10 @@ func shown[T any](in *ec2Request, items []networkItem, values func(networkItem) 
 			all = append(all, out(item))
 		}
 	}
+	nothing := values(networkItem{props: props{}})
+	if err := knownFilters(filters, func(name string) ([]string, bool) { return lookup(nothing, name) }); err != nil {
+		return nil, "", err
+	}
 	return ec2Page(in, all, key, 5, 1000)
 }
 

@@ -169,14 +169,8 @@ func filtered(in props, all []networkItem, values func(networkItem, string) ([]s
 			out = append(out, i)
 		}
 	}
-	if len(all) == 0 { // an unknown filter is refused even then
-		for _, name := range sortedKeys(filters) {
-			if _, ok := tagFilter(nil, name); !ok {
-				if _, ok := values(networkItem{props: props{}}, name); !ok {
-					return nil, nil, fail("InvalidParameterValue", "The filter '%.80s' is invalid", name)
-				}
-			}
-		}
+	if err := knownFilters(filters, func(name string) ([]string, bool) { return values(networkItem{props: props{}}, name) }); err != nil {
+		return nil, nil, err
 	}
 	return pageOf(in, "NextToken", "MaxResults", 1000, 1000, out, func(i networkItem) string { return i.id })
 }

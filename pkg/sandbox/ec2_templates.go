@@ -137,6 +137,14 @@ func (t *launchTemplate) out(c *call) templateOut {
 	}
 }
 
+// filterValues are what a filter of DescribeLaunchTemplates tests.
+func (t *launchTemplate) filterValues(name string) ([]string, bool) {
+	if have, ok := tagFilter(t.Tags, name); ok {
+		return have, true
+	}
+	return lookup(map[string]string{"launch-template-name": t.Name, "create-time": ec2Time(t.Created)}, name)
+}
+
 // templatesAsked applies ids, names and filters, and sorts by id.
 func (c *call) templatesAsked(in *ec2Request) ([]*launchTemplate, error) {
 	ids, err := in.list("LaunchTemplateId")
@@ -149,6 +157,9 @@ func (c *call) templatesAsked(in *ec2Request) ([]*launchTemplate, error) {
 	}
 	filters, err := in.filters()
 	if err != nil {
+		return nil, err
+	}
+	if err := knownFilters(filters, (&launchTemplate{}).filterValues); err != nil {
 		return nil, err
 	}
 	all := c.templatesByID()
@@ -171,12 +182,7 @@ func (c *call) templatesAsked(in *ec2Request) ([]*launchTemplate, error) {
 	}
 	var out []*launchTemplate
 	for _, t := range all {
-		ok, err := matchFilters(filters, func(f string) ([]string, bool) {
-			if have, ok := tagFilter(t.Tags, f); ok {
-				return have, true
-			}
-			return lookup(map[string]string{"launch-template-name": t.Name, "create-time": ec2Time(t.Created)}, f)
-		})
+		ok, err := matchFilters(filters, t.filterValues)
 		if err != nil {
 			return nil, err
 		}

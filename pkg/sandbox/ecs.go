@@ -12,6 +12,9 @@ import (
 
 func ecsOperations() map[string]operation {
 	return map[string]operation{
+		"CreateCluster":            writes(createCluster),
+		"CreateService":            writes(createService),
+		"DeleteCluster":            writes(deleteCluster),
 		"DeleteService":            writes(deleteService),
 		"DeregisterTaskDefinition": writes(deregisterTaskDefinition),
 		"DescribeClusters":         reads(describeClusters),
@@ -64,7 +67,7 @@ func (c *call) ecsService(cluster, ref string) *ecsService {
 
 func (c *call) clusterARN(name string) string { return c.arn("ecs", "cluster/"+name) }
 
-func (c *call) cluster(name string) bool { return c.item("AWS::ECS::Cluster", name) != nil }
+func (c *call) cluster(name string) bool { return c.exists(clusterType, name) }
 
 func clusterNotFound() *Fail { return fail("ClusterNotFoundException", "Cluster not found.") }
 
@@ -254,6 +257,7 @@ func deleteService(c *call, in *ecs.DeleteServiceInput) (*ecs.DeleteServiceOutpu
 		return nil, fail("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.")
 	}
 	s.Inactive, s.Desired, s.Next = c.now, 0, time.Time{}
+	delete(c.region.Made, "AWS::ECS::Service|"+s.ARN)
 	out := s.out(c)
 	return &ecs.DeleteServiceOutput{Service: &out}, nil
 }

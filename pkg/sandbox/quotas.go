@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -43,6 +45,17 @@ type QuotaChange struct {
 func (s *Sandbox) SetQuota(region string, q QuotaChange) error {
 	_, err := s.admin(region, adminChange{Quota: &q})
 	return err
+}
+
+// showRaised writes the quotas that somebody had changed.
+func (a *account) showRaised(w io.Writer) {
+	for _, name := range sortedKeys(a.Regions) {
+		for _, q := range quotas() {
+			if v, ok := a.Regions[name].Quotas[q.service+"/"+q.code]; ok {
+				fmt.Fprintf(w, "quota\t%s\t%s in %s (a new AWS account has %s)\n", q.name, plainText(v), name, plainText(q.usual))
+			}
+		}
+	}
 }
 
 func quotaOperations() map[string]operation {

@@ -51,9 +51,11 @@ var serviceNames = map[string]string{
 }
 
 // missing refuses the first reference to something that does not exist.
-func (c *call) missing(r stackengine.Resource) *Fail {
-	for _, ref := range references[r.Type] {
-		for _, value := range valuesAt(r.Properties, strings.Split(ref.path, ".")) {
+func (c *call) missing(r stackengine.Resource) *Fail { return c.missingOf(r.Type, r.Properties) }
+
+func (c *call) missingOf(typeName string, p props) *Fail {
+	for _, ref := range references[typeName] {
+		for _, value := range valuesAt(map[string]any(p), strings.Split(ref.path, ".")) {
 			if value == "" || strings.Contains(value, "{{resolve:") {
 				continue
 			}

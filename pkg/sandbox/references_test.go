@@ -162,14 +162,15 @@ func TestReferencesToWhatNoStackMade(t *testing.T) {
 		}
 		return id
 	}
-	subnet := between("DescribeSubnets", "", "subnetId")
+	subnet := between("DescribeSubnets", "Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1a", "subnetId")
+	second := between("DescribeSubnets", "Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1b", "subnetId")
 	group := between("CreateSecurityGroup", "GroupName=dev&GroupDescription=dev", "groupId")
 	s.want(s.create("user", template(map[string]any{
 		"Template": resource("AWS::EC2::LaunchTemplate", map[string]any{"LaunchTemplateName": "there", "LaunchTemplateData": map[string]any{"InstanceType": "t3.micro", "SecurityGroupIds": []any{group}}}),
 		"Group": map[string]any{"Type": "AWS::AutoScaling::AutoScalingGroup", "DependsOn": "Template", "Properties": map[string]any{
 			"MinSize": "0", "MaxSize": "1", "LaunchTemplate": map[string]any{"LaunchTemplateName": "there", "Version": "1"}, "VPCZoneIdentifier": []any{subnet}}},
 		"Firewall": resource("AWS::EC2::SecurityGroup", map[string]any{"GroupDescription": "d", "VpcId": between("DescribeVpcs", "", "vpcId")}),
-		"Subnets":  resource("AWS::RDS::DBSubnetGroup", map[string]any{"DBSubnetGroupDescription": "d", "SubnetIds": []any{subnet}}),
+		"Subnets":  resource("AWS::RDS::DBSubnetGroup", map[string]any{"DBSubnetGroupDescription": "d", "SubnetIds": []any{subnet, second}}),
 	})), cfntypes.StackStatusCreateComplete)
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
@@ -120,10 +121,14 @@ func (b *blobs) store(head []byte, r io.Reader, sha hash.Hash) (size int64, err 
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	_, err = f.Write(head)
+	holes := &sparseWriter{f: f}
+	_, err = holes.Write(head)
 	rest := int64(0)
 	if err == nil {
-		rest, err = io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, 1<<20))
+		rest, err = io.CopyBuffer(struct{ io.Writer }{holes}, r, make([]byte, 1<<20))
+	}
+	if err == nil {
+		err = f.Truncate(holes.at) // a hole at the end, too
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, err
@@ -134,6 +139,35 @@ func (b *blobs) store(head []byte, r io.Reader, sha hash.Hash) (size int64, err 
 		return int64(len(head)) + rest, errors.Join(os.Chtimes(name, now, now), os.Remove(f.Name()))
 	}
 	return int64(len(head)) + rest, os.Rename(f.Name(), name)
+}
+
+// sparseWriter leaves holes where there are only zeros, so that a long body of
+// them takes no room on the disk.
+type sparseWriter struct {
+	f  *os.File
+	at int64
+}
+
+const hole = 64 << 10 // the blocks that are looked at
+
+// Write implements io.Writer.
+func (w *sparseWriter) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		block := p[done:min(done+hole, len(p))]
+		if !allZero(block) {
+			if _, err := w.f.WriteAt(block, w.at); err != nil {
+				return done, err
+			}
+		}
+		w.at += int64(len(block))
+		done += len(block)
+	}
+	return done, nil
+}
+
+func allZero(p []byte) bool {
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }
 
 // open reads a stretch of chunks.

@@ -19,6 +19,8 @@ func secretOperations() map[string]operation {
 		"DeleteSecret":             writes(deleteSecret),
 		"PutSecretValue":           writes(putSecretValue),
 		"RestoreSecret":            writes(restoreSecret),
+		"RotateSecret":             writes(rotateSecret),
+		"CancelRotateSecret":       writes(cancelRotation),
 		"TagResource":              writes(tagSecret),
 		"UntagResource":            writes(untagSecret),
 		"UpdateSecret":             writes(updateSecret),
@@ -44,7 +46,8 @@ type secret struct {
 	Ends     time.Time                 `json:"ends,omitzero"`    // when it is gone for good
 	Tags     map[string]string         `json:"tags,omitempty"`
 	Versions map[string]*secretVersion `json:"versions,omitempty"` // by version id
-	Stack    string                    `json:"stack,omitempty"`    // ARN of the stack that made it
+	Rotation *rotation                 `json:"rotation,omitempty"`
+	Stack    string                    `json:"stack,omitempty"` // ARN of the stack that made it
 }
 
 type secretVersion struct {
@@ -299,6 +302,7 @@ func describeSecret(c *call, in *secretsmanager.DescribeSecretInput) (*secretsma
 	if !s.Deleted.IsZero() {
 		out.DeletedDate = &s.Deleted
 	}
+	s.showRotation(out)
 	return out, nil
 }
 

@@ -33,6 +33,7 @@ func (s *Sandbox) Show(w io.Writer) error {
 	}
 	fmt.Fprintf(t, "account %s, %s, since %s\n", a.ID, kind, a.Created.Format("2006-01-02 15:04Z"))
 	a.Quotas.show(t)
+	a.showRaised(t)
 	for _, f := range a.listFaults() {
 		fmt.Fprintf(t, "fault\t%s\t%s\t%s\n", f.Target, f.Effect, f.Count)
 	}

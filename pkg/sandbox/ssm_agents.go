@@ -165,6 +165,14 @@ type invocation struct {
 func (c *call) plan(cmd *command, instanceID string, turn time.Time) invocation {
 	a := c.agent(instanceID)
 	v := invocation{Instance: instanceID, Queued: turn}
+	if i, err := c.machine(instanceID); err != nil || !c.managed(i) { // by tag
+		v.undelivered(turn)
+		return v
+	}
+	if a.State == AgentLost {
+		v.Slow, v.End, v.Status, v.Details, v.Code = true, c.deliveryEnds(cmd, &v), "TimedOut", "Delivery Timed Out", -1
+		return v
+	}
 	wait := 1.0
 	if a.State == AgentSlow {
 		v.Slow, wait = true, 60
@@ -188,9 +196,40 @@ func (c *call) run(cmd *command, v *invocation, a Agent, start time.Time) {
 	if limit := start.Add(c.takes(cmd.Execution)); v.End.After(limit) {
 		v.End, v.Status, v.Details, v.Code = limit, "TimedOut", "Execution Timed Out", -1
 	}
-	if deadline := v.Queued.Add(c.takes(cmd.Timeout)); start.After(deadline) {
+	if deadline := c.deliveryEnds(cmd, v); start.After(deadline) {
 		v.Start, v.End, v.Status, v.Details, v.Code = time.Time{}, deadline, "TimedOut", "Delivery Timed Out", -1
 	}
+}
+
+// deliveryEnds is until when an agent may take a command: the timeout of the
+// command and that of its execution together (user guide, "Understanding
+// command statuses", Pending and Delivery Timed Out).
+func (c *call) deliveryEnds(cmd *command, v *invocation) time.Time {
+	return v.Queued.Add(c.takes(cmd.Timeout + cmd.Execution))
+}
+
+// undeliverable is what becomes of commands for an instance that is gone: what
+// was not delivered never will be, what ran never reports (user guide,
+// "Understanding command statuses", Undeliverable).
+func (c *call) undeliverable(instanceID string) {
+	for _, id := range sortedKeys(c.region.Commands) {
+		cmd := c.region.Commands[id]
+		for i := range cmd.Invocations {
+			v := &cmd.Invocations[i]
+			if v.Instance != instanceID || !c.now.Before(v.End) {
+				continue
+			}
+			if !v.Start.IsZero() && !c.now.Before(v.Start) {
+				c.reroute(cmd, v, &Agent{State: AgentLost})
+				continue
+			}
+			v.undelivered(c.now)
+		}
+	}
+}
+
+func (v *invocation) undelivered(now time.Time) {
+	v.Start, v.End, v.Status, v.Details, v.Code, v.Output, v.Error = time.Time{}, now, "Failed", "Undeliverable", -1, "", ""
 }
 
 // reroute is what another agent state does to an invocation under way.
@@ -200,7 +239,7 @@ func (c *call) reroute(cmd *command, v *invocation, a *Agent) {
 	case a.State == AgentLost && delivered:
 		v.End, v.Status, v.Details, v.Code, v.Output, v.Error = v.Start.Add(c.takes(cmd.Execution)), "TimedOut", "Execution Timed Out", -1, "", ""
 	case a.State == AgentLost:
-		v.Start, v.End, v.Status, v.Details, v.Code, v.Output, v.Error = time.Time{}, v.Queued.Add(c.takes(cmd.Timeout)), "TimedOut", "Delivery Timed Out", -1, "", ""
+		v.Start, v.End, v.Status, v.Details, v.Code, v.Output, v.Error = time.Time{}, c.deliveryEnds(cmd, v), "TimedOut", "Delivery Timed Out", -1, "", ""
 	case delivered:
 		c.run(cmd, v, *a, v.Start)
 		v.End = later(v.End, c.now)

@@ -11,6 +11,9 @@ import (
 // Run Command. States and texts: Systems Manager's "Understanding command
 // statuses" and the API reference (facts: failure-modes F17 to F20).
 
+// A command's own status counts neither what is undeliverable nor, against
+// MaxErrors, what was not delivered in time.
+
 // command is a command that was sent.
 type command struct {
 	ID          string         `json:"id"`
@@ -106,10 +109,13 @@ func (c *call) commandTargets(in props) ([]string, error) {
 	case len(ids) > 50:
 		return nil, fail("ValidationException", "1 validation error detected: Value at 'instanceIds' failed to satisfy constraint: Member must have length less than or equal to 50")
 	}
-	able := map[string]*instance{}
+	able, tagged := map[string]*instance{}, map[string]*instance{}
 	for _, i := range c.instances() {
 		if c.managed(i) && c.ping(i.ID) == "Online" {
 			able[i.ID] = i
+		}
+		if i.Profile != "" && i.state(c.now).code != terminatedCode { // a tag also finds what does not answer
+			tagged[i.ID] = i
 		}
 	}
 	for _, t := range targets {
@@ -124,11 +130,11 @@ func (c *call) commandTargets(in props) ([]string, error) {
 		}
 		out = append(out, id)
 	}
-	for _, id := range sortedKeys(able) {
+	for _, id := range sortedKeys(tagged) {
 		ok := len(ids) == 0
 		for _, t := range targets {
 			tag, byTag := strings.CutPrefix(t.text("Key"), "tag:")
-			v, has := able[id].Tags[tag]
+			v, has := tagged[id].Tags[tag]
 			ok = ok && byTag && has && slices.Contains(t.texts("Values"), v)
 		}
 		if ok {
@@ -176,7 +182,7 @@ func (c *call) schedule(cmd *command, targets []string) error {
 		}
 		at, failed := free[turn], 0
 		for _, v := range cmd.Invocations {
-			if v.Status != "Success" && v.Details != "Undeliverable" && !v.End.After(at) {
+			if v.Status != "Success" && v.Details != "Undeliverable" && v.Details != "Delivery Timed Out" && !v.End.After(at) {
 				failed++
 			}
 		}
@@ -206,7 +212,7 @@ func (v *invocation) status(now time.Time) (status, details string) {
 
 // commandStatus is the command's as a whole.
 func (c *call) commandStatus(cmd *command) (status, details string, done, failed, late int) {
-	running, cancelled := false, false
+	running, cancelled, nowhere := false, false, 0
 	for i := range cmd.Invocations {
 		v := &cmd.Invocations[i]
 		s, d := v.status(c.now)
@@ -214,6 +220,8 @@ func (c *call) commandStatus(cmd *command) (status, details string, done, failed
 		case c.now.Before(v.End):
 			running = running || s == "InProgress" || s == "Delayed" || c.now.After(cmd.Sent)
 			continue
+		case d == "Undeliverable": // counts for nothing, unless all are
+			nowhere++
 		case d == "Delivery Timed Out":
 			late++
 		case s == "Failed" || s == "TimedOut":
@@ -235,7 +243,7 @@ func (c *call) commandStatus(cmd *command) (status, details string, done, failed
 		return "Pending", "Pending", done, failed, late
 	case !cmd.Cancelled.IsZero() && cancelled:
 		return "Cancelled", "Cancelled", done, failed, late
-	case failed > allowed:
+	case failed > allowed || nowhere == len(cmd.Invocations):
 		return "Failed", "Failed", done, failed, late
 	case late == len(cmd.Invocations):
 		return "TimedOut", "DeliveryTimedOut", done, failed, late

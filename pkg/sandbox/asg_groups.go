@@ -35,6 +35,17 @@ func createGroup(c *call, in *autoscaling.CreateAutoScalingGroupInput) (*autosca
 	}); err != nil {
 		return nil, err
 	}
+	for _, s := range in.LifecycleHookSpecificationList {
+		h := lifecycleHook{
+			Name: aws.ToString(s.LifecycleHookName), Transition: aws.ToString(s.LifecycleTransition), Heartbeat: 3600, Result: resultAbandon,
+			Metadata: aws.ToString(s.NotificationMetadata), Target: aws.ToString(s.NotificationTargetARN), Role: aws.ToString(s.RoleARN),
+		}
+		set(&h.Heartbeat, s.HeartbeatTimeout)
+		set(&h.Result, s.DefaultResult)
+		if err := g.putHook(h); err != nil {
+			return nil, err
+		}
+	}
 	g.ARN = c.arn("autoscaling", "autoScalingGroup:"+uuid(c.account.draw("group"))+":autoScalingGroupName/"+name)
 	c.region.Groups[name] = &g
 	g.scale(c, g.because(c, "a user request created an AutoScalingGroup changing the desired capacity from 0 to "+strconv.Itoa(int(g.Desired))+"."))

@@ -41,6 +41,7 @@ var typeEvidence = []struct{ behaviour, source, test string }{
 	{"RotateSecret", "S RotateSecret, D rotating secrets; texts of the refusals: K", "TestRotateSecret"},
 	{"clusters and services by hand", "S CreateCluster CreateService DeleteCluster; texts: K", "TestCreateServiceByHand"},
 	{"two zones of load balancers and of database subnet groups", "S CreateLoadBalancer, S CreateDBSubnetGroup; texts: I reports", "TestTwoZones"},
+	{"an unknown service is refused by name", "the sandbox's own rule", "TestAWSCLIFollowsAFleet"},
 	{"preferences", "S RefreshPreferences; texts: K", "TestRefreshPreferences"},
 	{"ECS circuit breaker: threshold, rollback, CloudFormation's failure", "FM F11 F12 F13, D deployment-circuit-breaker", "TestCircuitBreakerRollsBack"},
 	{"a service without circuit breaker waits for its image, three hours", "D CloudFormation troubleshooting; text: I reports of Exceeded attempts to wait", "TestServiceWaitsForItsImage"},

@@ -21,19 +21,14 @@ func (m *planMarkdown) entries(tail int) {
 		titles[i] = "- " + m.title(e) + "\n"
 		blocks[i] = m.block(e, len(all) <= openEntries)
 	}
-	shown, left := fit(all, titles, blocks, m.room(tail))
+	text, left := fit(all, titles, blocks, m.room(tail))
+	shown, folded := m.gather(all, titles, text)
 	for i, text := range shown {
 		// A block of HTML ends at an empty line, and a list before a block too.
 		if i > 0 && strings.HasPrefix(shown[i-1], "- ") && !strings.HasPrefix(text, "- ") {
 			m.WriteString("\n")
 		}
 		m.WriteString(text)
-	}
-	folded := 0
-	for _, text := range shown {
-		if strings.HasPrefix(text, "- ") {
-			folded++
-		}
 	}
 	switch {
 	case left > 0:
@@ -52,8 +47,8 @@ func (m *planMarkdown) room(tail int) int {
 }
 
 // fit chooses for each entry its block, its title or nothing, so that all fit
-// into the room. It gives what is shown, in order, and how many steps are not.
-func fit(all []entry, titles, blocks []string, room int) (shown []string, left int) {
+// into the room. It gives what is shown of each, and how many steps are not.
+func fit(all []entry, titles, blocks []string, room int) (text []string, left int) {
 	order := make([]int, len(all))
 	for i := range order {
 		order[i] = i
@@ -67,7 +62,7 @@ func fit(all []entry, titles, blocks []string, room int) (shown []string, left i
 		}
 		return 1
 	})
-	text := make([]string, len(all))
+	text = make([]string, len(all))
 	for _, i := range order {
 		if n := len(titles[i]); n <= room {
 			text[i], room = titles[i], room-n
@@ -81,7 +76,42 @@ func fit(all []entry, titles, blocks []string, room int) (shown []string, left i
 			text[i], room = blocks[i], room-more
 		}
 	}
-	return slices.DeleteFunc(text, func(s string) bool { return s == "" }), left
+	return text, left
+}
+
+// gather makes one line of titles that follow each other and say the same of
+// different steps. It gives what is shown, in order, and of how many entries
+// only the title.
+func (m *planMarkdown) gather(all []entry, titles, text []string) (shown []string, folded int) {
+	plain := func(i int) string {
+		e := all[i]
+		if text[i] == "" || text[i] != titles[i] || len(e.steps) > 1 || e.dangerous || e.blocked() || len(m.o.lackingIn(e)) > 0 {
+			return ""
+		}
+		return fmt.Sprint(e.steps[0].Kind, " ", e.steps[0].Action, " ", e.head)
+	}
+	for i := 0; i < len(all); i++ {
+		if text[i] == "" {
+			continue
+		}
+		if text[i] == titles[i] {
+			folded++
+		}
+		first := i
+		names := []string{all[i].steps[0].Target}
+		for key := plain(i); key != "" && i+1 < len(all) && plain(i+1) == key; i++ {
+			names = append(names, all[i+1].steps[0].Target)
+		}
+		if len(names) < manyAlikeNames {
+			i = first
+			shown = append(shown, text[i])
+			continue
+		}
+		s := all[first].steps[0]
+		folded += len(names) - 1
+		shown = append(shown, fmt.Sprintf("- <code>%s</code> <b>%s</b>: %s · <code>%s</code>\n", symbolOf(s.Action), counted(len(names), kindName(s)), markup(all[first].head), markupCode(compact(names))))
+	}
+	return shown, folded
 }
 
 // What is short enough to be read at once stands open: few entries, and of

@@ -7,7 +7,7 @@ import (
 
 // Prefixes in this program's own bucket.
 const (
-	LockPrefix     = plan.LockPrefix
+	LockPrefix     = "lock/"
 	JournalPrefix  = "journal/"
 	PlanPrefix     = "plans/"
 	TemplatePrefix = "templates/"

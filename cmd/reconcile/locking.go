@@ -63,6 +63,8 @@ type turn struct {
 	lost    error
 	first   func(context.Context) error // to be done before all else once the lock is got in the middle of the run
 	beside  []string                    // what went wrong beside the steps
+	over    bool                        // the place of the lock goes; only its own stack is left to delete
+	quiet   func()                      // ends what else this run writes there
 	stop    context.CancelFunc          // ends the renewals
 	cancel  context.CancelCauseFunc
 	kept    sync.WaitGroup
@@ -191,6 +193,9 @@ func (t *turn) guard(ctx context.Context, r apply.Request) error {
 	look, stop := context.WithTimeout(ctx, checkTime)
 	defer stop()
 	err = held.Check(look)
+	if err == nil && r.Op == apply.OpEmptyBucket && r.Name == t.own.Bucket && r.Keep == "" {
+		t.end()
+	}
 	if err != nil && ctx.Err() == nil { // a look that an interrupt cut short says nothing of the lock
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -209,6 +214,10 @@ func (t *turn) holding(ctx context.Context, r apply.Request) (held *lock.Held, f
 		return nil, true, nil
 	case t.refused != nil:
 		return nil, false, t.refused
+	case t.over && (about(r, t.own.Stack) || r.Name == t.own.Bucket):
+		return nil, true, nil
+	case t.over:
+		return nil, false, errors.New("the lock is gone with its bucket")
 	case t.held != nil:
 		return t.held, false, nil
 	case about(r, t.own.Stack):
@@ -228,6 +237,19 @@ func (t *turn) holding(ctx context.Context, r apply.Request) (held *lock.Held, f
 		}
 	}
 	return fresh, false, nil
+}
+
+// end is the mirror of the beginning: the lock's place is about to go, so
+// nothing more is written there, and only the deletion of its stack may follow.
+func (t *turn) end() {
+	t.stop()
+	t.kept.Wait()
+	if t.quiet != nil {
+		t.quiet()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
 }
 
 // about tells whether a request is about this stack.

@@ -29,6 +29,9 @@ type recorder struct {
 	carried []journal.Consumed
 	begin   journal.Begin
 
+	writing sync.Mutex // one write at a time
+	silent  bool       // its place goes
+
 	mu    sync.Mutex
 	ended map[plan.StepID]journal.Step
 	order []plan.StepID
@@ -91,8 +94,20 @@ func (r *recorder) note(result apply.StepResult) {
 	r.dirty = true
 }
 
+// quiet waits for a write on its way and lets no other follow.
+func (r *recorder) quiet() {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	r.silent = true
+}
+
 // flush writes what is known so far.
 func (r *recorder) flush(ctx context.Context, end *journal.End) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	if r.silent {
+		return nil
+	}
 	r.mu.Lock()
 	lines := []journal.Line{{Begin: &r.begin}}
 	var used []journal.Step

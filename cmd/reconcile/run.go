@@ -177,6 +177,7 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 		return apply.Result{}, recordExit(err)
 	}
 	journal := newRecorder(t, p.plan, s.carried)
+	t.quiet = journal.quiet
 	journal.start(ctx)
 	whole := false
 	defer func() {

@@ -90,6 +90,8 @@ func machineOf(s plan.Step) func(*task) {
 		case plan.ActionCreate, plan.ActionUpdate, plan.ActionDelete:
 			return startLogGroup
 		}
+	case s.Kind == plan.KindObjects && b.Bucket != nil && s.Action == plan.ActionDelete:
+		return startEmptying
 	}
 	return nil
 }
@@ -108,6 +110,8 @@ func targetOf(s plan.Step) string {
 		return "secret " + b.Secret.Name
 	case b.LogGroup != nil:
 		return "log group " + b.LogGroup.Name
+	case b.Bucket != nil: // while it is emptied nothing else happens to its stack
+		return "stack " + b.Bucket.Stack
 	}
 	return string(s.Kind) + " " + s.Target
 }

@@ -71,6 +71,9 @@ const (
 	// OpPutLogGroup creates it if needed and sets its retention.
 	OpPutLogGroup    Op = "put-log-group"
 	OpDeleteLogGroup Op = "delete-log-group"
+	// OpEmptyBucket deletes all that the bucket Name holds, in every version, and the uploads that nobody finished,
+	// but for keys that begin with Keep. Ok if the bucket is gone.
+	OpEmptyBucket Op = "empty-bucket"
 	// OpReadGroup reads the Auto Scaling group Name: Response.Group, nil when absent.
 	OpReadGroup Op = "read-group"
 )
@@ -91,12 +94,13 @@ type Request struct {
 	Op   Op
 
 	Stack     string // name or ARN
-	Name      string // parameter, secret, log group, Auto Scaling group
+	Name      string // parameter, secret, log group, bucket, Auto Scaling group
 	Token     string // idempotency token, derived from plan, stack and last update
 	ChangeSet string // ARN
 	Template  bool   // OpReadStack: with the deployed template
 	Protect   bool
 	Retain    []string // OpDeleteStack
+	Keep      string   // OpEmptyBucket: prefix of the keys that stay; empty: none
 
 	Create    *ChangeSetInput
 	Parameter *plan.ParameterBody // Value is a literal here

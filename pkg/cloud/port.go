@@ -219,6 +219,8 @@ func (p *Port) do(ctx context.Context, r apply.Request, out *apply.Response) (er
 		out.LogGroup, err = c.putLogGroup(ctx, r.LogGroup)
 	case apply.OpDeleteLogGroup:
 		err = c.deleteLogGroup(ctx, r.Name)
+	case apply.OpEmptyBucket:
+		err = c.emptyBucket(ctx, r.Name, r.Keep)
 	case apply.OpReadGroup:
 		out.Group, err = c.group(ctx, r.Name)
 	default:

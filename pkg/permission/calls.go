@@ -32,6 +32,7 @@ func Calls() []Call {
 	asking := append([]Command{History, Unlock}, reading...)
 	writing := []Command{Apply, Destroy, Bootstrap}
 	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock} // approvals are consumed once: the journal tells
+	byHand := []Command{EmptyBucket}                                                 // data goes by somebody's own rights, never by a workflow's
 	locking := []Command{Apply, Destroy, Bootstrap, Unlock}
 	ours := map[string]map[string]string{"StringLike": {"cloudformation:ChangeSetName": changeSets}}
 	// A stack operation of ours always names CloudFormation's role; without it
@@ -114,6 +115,10 @@ func Calls() []Call {
 
 		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{ownBucket}, nil, recorded},
 		{"S3", "GetObject", []string{"s3:GetObject"}, []string{ownObjects}, nil, recorded},
+		{"S3", "ListObjectVersions", []string{"s3:ListBucketVersions"}, []string{buckets}, nil, byHand},
+		{"S3", "DeleteObjects", []string{"s3:DeleteObject", "s3:DeleteObjectVersion"}, []string{buckets + "/*"}, nil, byHand},
+		{"S3", "ListMultipartUploads", []string{"s3:ListBucketMultipartUploads"}, []string{buckets}, nil, byHand},
+		{"S3", "AbortMultipartUpload", []string{"s3:AbortMultipartUpload"}, []string{buckets + "/*"}, nil, byHand},
 		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, writing},
 		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, locking},
 

@@ -26,6 +26,9 @@ const (
 	History   Command = "history"
 	Unlock    Command = "unlock"
 	Drift     Command = "drift"
+	// EmptyBucket is a destroy that names a bucket with --resource. No role of a
+	// workflow has it.
+	EmptyBucket Command = "destroy --resource"
 )
 
 // Call is one operation of AWS's API by the names that the SDK has for service

@@ -111,13 +111,16 @@ func (c *computation) deletion(d *doomed) StepID {
 		d.blocked = cmp.Or(c.standing(d), c.forsaken(d))
 	}
 	changes := d.changes()
-	risk, approvals := d.risk(changes)
+	risk, approvals := c.risk(d, changes)
 	if live.Protected {
 		also = append(also, c.unprotect(d))
 	}
 	if d.blocked == nil {
 		if id := c.release(d, approvals, also); id != "" {
 			also, base = append(also, id), BaseAfter(id)
+		}
+		if ids := c.emptyings(d, base, approvals, also); ids != nil {
+			also, base = append(also, ids...), BaseAfter(ids[len(ids)-1])
 		}
 	}
 	step := Step{
@@ -166,6 +169,13 @@ func (c *computation) lastRites(d *doomed) StepID {
 		also = append(also, c.unprotect(d))
 	}
 	c.block(&step, d.blocked)
+	if d.live.Status == "DELETE_FAILED" && d.blocked == nil {
+		for _, id := range d.named {
+			step.Approvals = append(step.Approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name + "/" + id,
+				Why: fmt.Sprintf("%s (%s) is deleted with its data", id, d.live.Template.Resources[id].Type)})
+		}
+		also = append(slices.Clip(also), c.emptyings(d, step.Base, step.Approvals, also)...)
+	}
 	c.add(nil, step, also...)
 	return step.ID
 }
@@ -207,7 +217,7 @@ func (d *doomed) changes() []Change {
 }
 
 // risk names the data that is lost and what is kept, and asks for consent.
-func (d *doomed) risk(changes []Change) (string, []Approval) {
+func (c *computation) risk(d *doomed, changes []Change) (string, []Approval) {
 	var lost, kept, shots []string
 	gone := 0
 	for _, ch := range changes {
@@ -242,6 +252,12 @@ func (d *doomed) risk(changes []Change) (string, []Approval) {
 		}
 		if retained(d.live.Template.Resources[id].DeletionPolicy) {
 			why += ", against its DeletionPolicy"
+		}
+		if d.live.Template.Resources[id].Type == bucketType {
+			why += "; a step before empties it of every version, delete marker and unfinished upload"
+		}
+		if own := c.d.Own.Bucket; own != "" && d.live.Resources[id].PhysicalID == own {
+			why += ", of history and, at last, of the lock"
 		}
 		approvals = append(approvals, Approval{Kind: ApproveDestroy, Target: d.live.Name + "/" + id, Why: why})
 	}

@@ -257,8 +257,10 @@ func (c *computation) destroyParameters(sel Selection, all map[string]*doomed, f
 			step.Approvals = []Approval{{Kind: ApproveDestroy, Target: name, Why: fmt.Sprintf("the secret value of parameter %s is lost", name)}}
 		}
 		c.add(nil, step, after...)
-		if last := c.steps[ID(KindStack, c.d.Own.Stack)]; last != nil && c.d.Own.Stack != "" {
-			last.Needs = append(last.Needs, step.ID) // it has the lock; finish sorts
+		for _, id := range []StepID{ID(KindStack, c.d.Own.Stack), ID(KindObjects, c.d.Own.Bucket)} {
+			if last := c.steps[id]; last != nil && c.d.Own.Stack != "" {
+				last.Needs = append(last.Needs, step.ID) // it has the lock; finish sorts
+			}
 		}
 	}
 }

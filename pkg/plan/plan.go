@@ -23,6 +23,7 @@ const (
 	KindParameter Kind = "parameter"
 	KindSecret    Kind = "secret"
 	KindLogGroup  Kind = "log-group"
+	KindObjects   Kind = "objects" // all that a bucket holds
 )
 
 // Action of a step, and of a change to one resource.
@@ -107,6 +108,7 @@ type Body struct {
 	Parameter *ParameterBody `json:"parameter,omitempty"`
 	Secret    *SecretBody    `json:"secret,omitempty"`
 	LogGroup  *LogGroupBody  `json:"logGroup,omitempty"`
+	Bucket    *BucketBody    `json:"bucket,omitempty"`
 	Recover   *RecoverBody   `json:"recover,omitempty"`
 }
 
@@ -174,6 +176,14 @@ type SecretBody struct {
 type LogGroupBody struct {
 	Name          string `json:"name"`
 	RetentionDays int    `json:"retentionDays"`
+}
+
+// BucketBody is a bucket that is emptied before the deletion of its stack.
+type BucketBody struct {
+	Name    string `json:"name"`
+	Stack   string `json:"stack"` // that it belongs to
+	StackID string `json:"stackID"`
+	Last    string `json:"last,omitempty"` // prefix of the keys that go after all others
 }
 
 // Recovery operations on a stuck stack.

@@ -103,6 +103,9 @@ func verb(s plan.Step) string {
 	if b := s.Body.Stack; b != nil && b.Revert {
 		return "put back what was deployed"
 	}
+	if s.Body.Bucket != nil {
+		return "delete, in every version"
+	}
 	switch s.Action {
 	case plan.ActionCreate:
 		return "create"

@@ -7,7 +7,7 @@ import (
 
 // Prefixes in this program's own bucket.
 const (
-	LockPrefix     = "lock/"
+	LockPrefix     = plan.LockPrefix
 	JournalPrefix  = "journal/"
 	PlanPrefix     = "plans/"
 	TemplatePrefix = "templates/"

@@ -57,6 +57,7 @@ the same faults.`,
   reconcile sandbox fault '*' --throttle --chance 0.1
   reconcile sandbox fault bp-data/Database --fail "no capacity" --phase create
   reconcile sandbox fault AWS::EC2::NatGateway --slow 10m
+  reconcile sandbox fault '*/*' --fail "no luck" --after 20 --chance 0.1
   reconcile sandbox fault g4dn.xlarge/us-east-1a --capacity
   reconcile sandbox fault
   reconcile sandbox fault ssm.GetParameters --clear
@@ -78,8 +79,8 @@ the same faults.`,
 	f.StringVar(&w.phase, "phase", "", "only `PHASE`: create, update, delete or rollback")
 	f.StringVar(&w.stack, "stack", "", "only CloudFormation calls about the stack `NAME`")
 	f.IntVar(&w.times, "times", 0, "strike `N` times; 0 is until cleared")
-	f.IntVar(&w.after, "after", 0, "let `N` calls pass first")
-	f.Float64Var(&w.chance, "chance", 0, "strike a call with this probability, 0 to 1; 0 strikes all")
+	f.IntVar(&w.after, "after", 0, "let `N` calls or stack operations pass first")
+	f.Float64Var(&w.chance, "chance", 0, "strike a call or stack operation with this probability, 0 to 1; 0 strikes all")
 	f.BoolVar(&w.clear, "clear", false, "clear the faults of TARGET, or all")
 	return cmd
 }
@@ -129,6 +130,8 @@ func (w *wrong) read(target string) (func(*sandbox.Sandbox) error, error) {
 		return nil, errors.New("what is to go wrong? a TARGET is missing; see reconcile sandbox fault --help")
 	case count(call, resource, w.capacity) > 1:
 		return nil, errors.New("one kind of fault at a time: of calls, of stack operations (--fail, --slow) or --capacity")
+	case w.capacity && (w.after != 0 || w.chance != 0):
+		return nil, errors.New("--after and --chance are of calls and stack operations; of --capacity, say --times")
 	case w.capacity:
 		kind, zone, _ := strings.Cut(target, "/")
 		return func(box *sandbox.Sandbox) error { return box.AddShortage(kind, zone, w.times) }, nil
@@ -187,13 +190,10 @@ func (w *wrong) readResource(target string) (func(*sandbox.Sandbox) error, error
 	if err != nil {
 		return nil, err
 	}
-	if w.after != 0 || w.chance != 0 {
-		return nil, errors.New("--after and --chance are of calls; a stack operation fails or not")
-	}
 	if w.stack != "" {
 		f.Stack = w.stack
 	}
-	f.Message, f.Delay, f.Times = w.fail, w.slow.Seconds(), w.times
+	f.Message, f.Delay, f.Times, f.After, f.Chance = w.fail, w.slow.Seconds(), w.times, w.after, w.chance
 	return func(box *sandbox.Sandbox) error { return box.AddResourceFault("", f) }, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sort"
+	"strings"
 )
 
 // StateJSON is everything that s remembers at its clock's now, for tests.
@@ -43,3 +44,22 @@ func SpeaksForms(service string) bool {
 
 // S3Operations lists the operations of S3 that a fault can name.
 func S3Operations() []string { return s3Operations() }
+
+// WriteOperations lists "service.Operation" of all that changes state, S3's too.
+func WriteOperations() []string {
+	var out []string
+	for name, svc := range services() {
+		for op, o := range svc.operations {
+			if o.write {
+				out = append(out, name+"."+op)
+			}
+		}
+	}
+	for _, op := range s3Operations() {
+		if !strings.HasPrefix(op, "Get") && !strings.HasPrefix(op, "Head") && !strings.HasPrefix(op, "List") {
+			out = append(out, "s3."+op)
+		}
+	}
+	sort.Strings(out)
+	return out
+}

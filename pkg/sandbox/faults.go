@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -105,7 +106,10 @@ func (s *Sandbox) AddResourceFault(region string, f stackengine.Fault) error {
 	if err := checkType(f.Type); err != nil {
 		return err
 	}
-	f.Used = 0
+	if f.After < 0 || f.Times < 0 || f.Chance < 0 || f.Chance > 1 {
+		return fmt.Errorf("a fault of %s: after and times are not negative, and the chance is 0 to 1", resourceTarget(f))
+	}
+	f.Seen, f.Used = 0, 0
 	_, err := s.admin(region, adminChange{Resource: &f})
 	return err
 }

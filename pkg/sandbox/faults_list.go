@@ -100,5 +100,11 @@ func resourceEffect(f stackengine.Fault) string {
 	if f.Type != "" && f.Stack != "" {
 		parts = append(parts, "of stack "+f.Stack)
 	}
+	if f.After > 0 {
+		parts = append(parts, fmt.Sprintf("after %d operations", f.After))
+	}
+	if f.Chance > 0 {
+		parts = append(parts, fmt.Sprintf("chance %g", f.Chance))
+	}
 	return strings.Join(parts, ", ")
 }

@@ -58,7 +58,7 @@ var evidence = []struct{ behaviour, source, test string }{
 	{"pages, newest first, deleted stacks for 90 days", "aws-limits 4.1, I aws-nuke 240; text for a bad token: K", "TestPages"},
 	{"signals", "D CreationPolicy, D wait conditions", "TestSignals"},
 	{"drift-aware change sets: three states, deleted resources made anew, what is ignored and why", "D drift-aware-change-sets, D ResourceChange, D ResourceTargetDefinition; action of a deleted resource, minor versions of a database alone as managed: K", "TestRevertDrift"},
-	{"SyncWithActual: the record alone changes, no events of the resource", "D drift-aware-change-sets, I roadmap 2559", "TestSyncWithActual"},
+	{"SyncWithActual by NoModification: the record alone changes, no events of the resource", "D drift-aware-change-sets, D ResourceChangeDetail, I roadmap 2559", "TestSyncWithActual"},
 	{"the rollback of a drift-aware change set restores what was there", "D drift-aware-change-sets", "TestRevertDriftRollsBackToActual"},
 	{"modes of a change set that do not go together", "D CreateChangeSet; texts: K", "TestModesOfChangeSets"},
 	{"EXPRESS: done when configured, rollback off by default", "D DeploymentConfig, I aws-cdk-cli 1689; how long: K", "TestExpress"},

@@ -173,6 +173,8 @@ func (c *comparison) threeWay(change *Change, r *StackResource, n *node, was act
 		}
 		t, _ := awstype.Lookup(n.Type)
 		why := c.detail(t, d, directly)
+		// Reference of ResourceChangeDetail: a change that matches the actual state.
+		why.Source = "NoModification"
 		why.Kind, why.Recreation, why.From = syncWithActual, "Never", "ACTUAL_STATE"
 		why.Before, why.DriftBefore, why.DriftActual = why.After, c.shown(d.before), c.shown(d.after)
 		details = c.add(details, why)

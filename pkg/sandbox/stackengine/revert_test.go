@@ -172,6 +172,9 @@ SyncWithActual Topic MODIFIED
 	if d := cmp.Diff(want, aware(out)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	if source := out.Changes[0].ResourceChange.Details[0].ChangeSource; source != types.ChangeSourceNoModification {
+		t.Errorf("the change's source is %s", source)
+	}
 	w.skipEvents("s")
 	w.execute(out.ChangeSetId)
 	if ev := w.events("s"); strings.Contains(ev, "Topic") || !strings.Contains(ev, "UPDATE_COMPLETE") {

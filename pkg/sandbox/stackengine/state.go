@@ -285,11 +285,14 @@ type Fault struct {
 	Logical string  `json:"resource,omitempty"` // logical id
 	Type    string  `json:"type,omitempty"`
 	Phase   Phase   `json:"phase,omitempty"`
+	After   int     `json:"after,omitempty"`   // lets so many matching operations pass first
 	Times   int     `json:"times,omitempty"`   // how often; 0 means always
+	Chance  float64 `json:"chance,omitempty"`  // of each operation to be hit; 0 means always
 	Message string  `json:"message,omitempty"` // empty: only slow
 	Code    string  `json:"code,omitempty"`    // handler error code; GeneralServiceException if empty
 	Delay   float64 `json:"delay,omitempty"`   // further seconds, before Scale
-	Used    int     `json:"used,omitempty"`
+	Seen    int     `json:"seen,omitempty"`    // matching operations so far
+	Used    int     `json:"used,omitempty"`    // operations that it hit
 }
 
 // Detection is a drift detection.

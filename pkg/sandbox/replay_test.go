@@ -32,6 +32,13 @@ func TestReplayGivesTheSameState(t *testing.T) {
 		fleetTemplate(t).only("Vpc", "Subnet", "Logs", "Master").body(t),
 		fleetTemplate(t).set("Fleet", "MinSize", "9").body(t), // above MaxSize: fails and rolls back
 	}
+	var writes []replayOp // every operation that writes, as TestEveryWriteIsReplayed holds
+	for i, w := range replayWrites(t) {
+		writes = append(writes, replayOp{fmt.Sprintf("row %d %s", i+1, w.Op), func(t *testing.T, s *sandbox.Sandbox, _ int) error {
+			w.run(t, s)
+			return nil
+		}})
+	}
 	dir := t.TempDir()
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -49,7 +56,11 @@ func TestReplayGivesTheSameState(t *testing.T) {
 			clk.pass(time.Hour)
 		}
 		for range rapid.IntRange(10, 60).Draw(rt, "steps") {
-			op := rapid.SampledFrom(replayOps(bodies)).Draw(rt, "op")
+			from := writes
+			if rapid.Bool().Draw(rt, "common") {
+				from = replayOps(bodies)
+			}
+			op := rapid.SampledFrom(from).Draw(rt, "op")
 			trace = append(trace, op.name)
 			_ = op.run(t, s, rapid.IntRange(0, 4).Draw(rt, "n")) // a refusal is an answer, too
 			clk.pass(time.Duration(rapid.IntRange(0, 90_000).Draw(rt, "ms")) * time.Millisecond)

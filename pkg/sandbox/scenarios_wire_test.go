@@ -23,9 +23,11 @@ import (
 
 var targets = map[string]string{
 	"ssm": "AmazonSSM", "secretsmanager": "secretsmanager", "logs": "Logs_20140328", "ecr": "AmazonEC2ContainerRegistry_V20150921", "ecs": "AmazonEC2ContainerServiceV20141113",
+	"application-autoscaling": "AnyScaleFrontendService",
 }
 
-var versions = map[string]string{"cloudformation": "2010-05-15", "autoscaling": "2011-01-01", "sts": "2011-06-15", "ec2": "2016-11-15"}
+var versions = map[string]string{"cloudformation": "2010-05-15", "autoscaling": "2011-01-01", "sts": "2011-06-15", "ec2": "2016-11-15", "iam": "2010-05-08",
+	"monitoring": "2010-08-01", "rds": "2014-10-31", "sns": "2010-03-31"}
 
 // bodies are the templates that scenarios name with an @.
 var bodies = map[string]string{
@@ -61,6 +63,14 @@ type wireAnswer struct {
 
 func (s *scenarioStep) send(t *testing.T, endpoint string) wireAnswer {
 	t.Helper()
+	return s.sendBy(t, endpoint, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
+}
+
+// sendBy sends the call through a client: a network's, or the sandbox itself.
+func (s *scenarioStep) sendBy(t *testing.T, endpoint string, client interface {
+	Do(*http.Request) (*http.Response, error)
+}) wireAnswer {
+	t.Helper()
 	service, operation, _ := strings.Cut(s.Call, ".")
 	method, address, body := http.MethodPost, endpoint+"/", []byte(s.Body)
 	header := http.Header{}
@@ -87,7 +97,6 @@ func (s *scenarioStep) send(t *testing.T, endpoint string) wireAnswer {
 	for k, v := range s.Header {
 		r.Header.Set(k, v)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(s.Call, err)

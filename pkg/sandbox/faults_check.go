@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -14,12 +15,20 @@ const everyCall = "*"
 
 // s3Operations are what s3Request.operation names.
 func s3Operations() []string {
-	return []string{
+	all := []string{
 		"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",
 		"DeleteBucketTagging", "DeleteObject", "DeleteObjects", "GetBucketLocation", "GetBucketTagging", "GetBucketVersioning", "GetObject",
 		"HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2", "ListParts",
 		"PutBucketTagging", "PutBucketVersioning", "PutObject", "UploadPart",
+		"DeleteObjectTagging", "GetObjectAttributes", "GetObjectTagging", "PutObjectTagging", "UploadPartCopy",
 	}
+	for _, s := range settings() {
+		all = append(all, s.operation(http.MethodGet), s.operation(http.MethodPut))
+		if s.query != "logging" { // it is switched off by an empty one
+			all = append(all, s.operation(http.MethodDelete))
+		}
+	}
+	return all
 }
 
 // ParseCall reads SERVICE or SERVICE.OPERATION; "*" is every call. It refuses

@@ -151,11 +151,12 @@ func bucketHandlers() handlers {
 			declare(b, r)
 			return physical(b), nil
 		},
-		update: func(c *call, _, r stackengine.Resource) (stackengine.Physical, error) {
+		update: func(c *call, old, r stackengine.Resource) (stackengine.Physical, error) {
 			b := c.account.Buckets[r.PhysicalID]
 			if b == nil {
 				return stackengine.Physical{}, s3Fail("NoSuchBucket", 404, "The specified bucket does not exist")
 			}
+			b.forget(old, r)
 			declare(b, r)
 			return physical(b), nil
 		},
@@ -189,6 +190,7 @@ func bucketHandlers() handlers {
 			if b.Versioning != "" {
 				live["VersioningConfiguration"] = map[string]any{"Status": b.Versioning}
 			}
+			b.byHand(r, live)
 			return shownProperties(r, live), nil
 		},
 	}

@@ -188,7 +188,7 @@ func (q *s3Request) operation() string {
 	bucket, key, query := q.target()
 	has := func(name string) bool { return query.Has(name) }
 	if s := settingOf(q); s != nil {
-		return map[string]string{"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[q.Method] + s.name
+		return s.operation(q.Method)
 	}
 	switch {
 	case has("attributes"):

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"net/url"
@@ -48,6 +49,14 @@ func settings() []setting {
 		}, func() doc { return doc{} }},
 		{"policy", "BucketPolicy", "NoSuchBucketPolicy", "The bucket policy does not exist", "", nil, nil},
 	}
+}
+
+// operation is what the API reference calls a request of the setting.
+func (s *setting) operation(method string) string {
+	if method == http.MethodDelete && s.query == "lifecycle" {
+		return "DeleteBucketLifecycle"
+	}
+	return map[string]string{"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[method] + s.name
 }
 
 func settingOf(q *s3Request) *setting {
@@ -121,10 +130,33 @@ func lifecycleDoc(r props) doc {
 
 // declared are the live properties of the bucket in its stack.
 func (c *s3Call) declared(typeName string) (props, bool) {
-	at := *c.call
-	at.region, at.engine = c.sandbox.regionFor(c.bucket.Region, false)
+	at := c.home()
 	i, found := at.thing(typeName, c.bucket.Name)
 	return i.props, found
+}
+
+// home is the call in the bucket's own region.
+func (c *s3Call) home() *call {
+	at := *c.call
+	at.region, at.engine = c.sandbox.regionFor(c.bucket.Region, false)
+	return &at
+}
+
+// putPolicy changes the policy that a stack made, which is drift; false where
+// none did. "" takes it away.
+func (c *s3Call) putPolicy(text string) bool {
+	const policy = "AWS::S3::BucketPolicy"
+	at := c.home()
+	if at.item(policy, c.bucket.Name) == nil {
+		return false
+	}
+	delete(c.bucket.Settings, "policy")
+	if text == "" {
+		at.drop(policy, c.bucket.Name)
+	} else {
+		at.put(policy, c.bucket.Name, props{"Bucket": c.bucket.Name, "PolicyDocument": json.RawMessage(text)}, nil)
+	}
+	return true
 }
 
 // serveSetting answers GET, PUT and DELETE of a setting.
@@ -133,6 +165,9 @@ func (c *s3Call) serveSetting(s *setting) (*answer, *Fail) {
 	case http.MethodGet:
 		return c.getSetting(s)
 	case http.MethodDelete:
+		if s.root == "" && c.putPolicy("") {
+			return &answer{status: http.StatusNoContent, header: http.Header{}}, nil
+		}
 		makeMap(&c.bucket.Settings)
 		c.bucket.Settings[s.query] = ""
 		return &answer{status: http.StatusNoContent, header: http.Header{}}, nil
@@ -144,6 +179,9 @@ func (c *s3Call) serveSetting(s *setting) (*answer, *Fail) {
 		var any struct{ XMLName xml.Name }
 		if s.root != "" && (xml.Unmarshal(c.q.Body, &any) != nil || any.XMLName.Local != s.root) {
 			return nil, s3Fail("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
+		}
+		if s.root == "" && c.putPolicy(text) {
+			return &answer{status: http.StatusNoContent, header: http.Header{}}, nil
 		}
 		makeMap(&c.bucket.Settings)
 		c.bucket.Settings[s.query] = text

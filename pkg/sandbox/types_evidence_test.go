@@ -61,6 +61,8 @@ var typeEvidence = []struct{ behaviour, source, test string }{
 	{"a label holds the oldest of 100 versions", "FM E2", "TestLabelHoldsTheOldestVersion"},
 	{"aws:ec2:image is validated later, and stores nothing that is not valid", "FM E10 E11, AL 4.2", "TestImageParameterIsValidatedLater"},
 	{"types, tiers and sizes of parameters", "FM E1 E6 E7 E8 E9", "TestParameterRefusals"},
+	{"settings of a bucket put through S3 are drift, and brought back", "D AWS::S3::Bucket, D drift; a policy that was deleted: DELETED; what of equal meaning is none: K", "TestBucketSettingsByHandAreDrift"},
+	{"early validation looks into buckets, repositories and the quota of groups", "D validate-stack-deployments", "TestEarlyValidationSeesTheServices"},
 	{"what goes on by itself does not depend on who looks", "the sandbox's own rule: see clock.go", "TestTimePassesForEveryProcess"},
 }
 

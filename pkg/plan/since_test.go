@@ -52,6 +52,9 @@ func since(t rapid.TB, was, d plan.Desired) *plan.Since {
 // does is a step without what the rest of its plan decides.
 func does(t rapid.TB, s plan.Step) string {
 	s.Needs, s.Reason, s.Risk, s.Source = nil, "", "", spec.Source{}
+	if s.Blocked != nil && strings.HasPrefix(s.Blocked.Reason, "needs ") {
+		s.Blocked = nil // another step is, which counts itself
+	}
 	s.Approvals = slices.Clone(s.Approvals)
 	for i := range s.Approvals {
 		s.Approvals[i].Why = ""

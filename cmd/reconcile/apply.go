@@ -127,9 +127,9 @@ token in GITHUB_TOKEN, and asks there for a plan that it did not approve.`,
 				defer func() { err = errors.Join(err, s.close()) }()
 			}
 			if err != nil {
-				return err
+				return g.unbegun(err)
 			}
-			return g.run(cmd.Context(), s, first, w)
+			return g.unbegun(g.run(cmd.Context(), s, first, w))
 		},
 	}
 	sel.bind(cmd)

@@ -32,12 +32,17 @@ func (g *global) agreed(ctx context.Context, p plan.Plan, carried []plan.Approva
 	if why == "" {
 		return nil
 	}
-	refused := &hinted{failWith(exitRefused, "%s; this plan has the effects %s, and nothing was changed", why, plan.Effects(p)), a.command()}
+	refused := &asked{&hinted{failWith(exitRefused, "%s; this plan has the effects %s, and nothing was changed", why, plan.Effects(p)), a.command()}}
 	if err := a.ask(ctx, why); err != nil {
-		return errors.Join(refused, fmt.Errorf("the pull request could not be asked: %w", err))
+		return errors.Join(refused.error, fmt.Errorf("the pull request could not be asked: %w", err))
 	}
 	return refused
 }
+
+// asked is a refusal that was put as a question to those who merged.
+type asked struct{ error }
+
+func (a *asked) Unwrap() error { return a.error }
 
 // begun tells whether an apply of this very commit has changed something
 // already: what is left of a plan never has the effects of the whole.
@@ -103,6 +108,26 @@ func (a *approval) command() string {
 	return a.g.command("reconcile apply --approved-effects " + effects)
 }
 
+// settle closes the questions in other merged pull requests: the command in them
+// names a plan that there is no more. where is the question that is asked instead.
+func settle(ctx context.Context, client *github.Client, at surroundings, number int, where string, applied bool) error {
+	marker := github.Marker("outcome", at.folder)
+	others, err := client.Others(ctx, number, marker)
+	if err != nil {
+		return err
+	}
+	o := report.Options{Review: report.Review{Folder: at.folder, Full: at.ci.Run}}
+	for _, c := range others {
+		if !strings.HasPrefix(c.Body, marker+"\n"+report.Question) {
+			continue
+		}
+		if err := client.Rewrite(ctx, c.ID, marker, report.SettledMarkdown(at.head, where, applied, o)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ask tells the workflow, and the pull request where there is one, what the plan
 // does now and how exactly that is approved. The outcome takes the place of the
 // question.
@@ -129,5 +154,8 @@ func (a *approval) ask(ctx context.Context, why string) error {
 		return needs(err, "pull-requests: write")
 	}
 	fmt.Fprintf(a.g.err, "asked in %s\n", printable(c.URL))
+	if err := settle(ctx, a.client, a.at, a.pull.Number, c.URL, false); err != nil {
+		a.g.log.Warn("a question in an older pull request stays open", "error", err)
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,15 +122,21 @@ func (g *global) outcome(ctx context.Context, at surroundings, c commentFlags) e
 		return err
 	}
 	number, err := pullOf(ctx, client, at, c)
-	if err != nil || number == 0 {
+	if err != nil {
 		return err
 	}
-	written, err := client.Upsert(ctx, number, marker, b.String())
-	if err != nil {
-		return needs(err, "pull-requests: write")
+	if number != 0 {
+		written, err := client.Upsert(ctx, number, marker, b.String())
+		if err != nil {
+			return needs(err, "pull-requests: write")
+		}
+		fmt.Fprintln(g.out, written.URL)
 	}
-	fmt.Fprintln(g.out, written.URL)
-	return nil
+	if result == nil || !result.Complete() {
+		return nil
+	}
+	at.head = cmp.Or(c.commit, at.ci.SHA)
+	return needs(settle(ctx, client, at, number, "", true), "pull-requests: write")
 }
 
 // pullOf is the pull request to tell; 0 where a commit came without one, which

@@ -34,6 +34,7 @@ type global struct {
 	descent  descent // what an apply may do about the commit applied last
 	approved string  // effects that were approved, or the file of a plan that has them
 	byPull   bool    // the merged pull request's check run says what was approved
+	ended    bool    // the result was written, as JSON
 
 	release string // that a platform's requires is held against; empty: none
 	log     *slog.Logger

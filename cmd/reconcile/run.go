@@ -81,9 +81,25 @@ func (g *global) run(ctx context.Context, s *session, p proposal, w work) error 
 // nothing is the result of a plan without steps.
 func (g *global) nothing(p proposal) error {
 	if g.output == "json" {
-		return report.ResultJSON(g.out, p.plan, apply.Result{})
+		return g.resultJSON(p.plan, apply.Result{})
 	}
 	return nil
+}
+
+// resultJSON writes the result, the last line of the output.
+func (g *global) resultJSON(p plan.Plan, r apply.Result) error {
+	g.ended = true
+	return report.ResultJSON(g.out, p, r)
+}
+
+// unbegun gives an apply that ended before its first step a result too, so that
+// those who merged are told; what a pull request was asked stays its word.
+func (g *global) unbegun(err error) error {
+	var question *asked
+	if err == nil || g.output != "json" || g.ended || errors.As(err, &question) {
+		return err
+	}
+	return errors.Join(err, unlessClosed(g.resultJSON(plan.Plan{}, apply.Result{Ended: printable(err.Error()), Next: hint(err)})))
 }
 
 // propose shows the plan, and refuses one with errors.
@@ -143,7 +159,7 @@ func (g *global) underLock(ctx context.Context, s *session, p proposal, w work, 
 		return &again, err
 	}
 	if g.output == "json" {
-		err = report.ResultJSON(g.out, p.plan, result)
+		err = g.resultJSON(p.plan, result)
 	} else {
 		err = report.Result(g.out, p.plan, result, p.style)
 	}

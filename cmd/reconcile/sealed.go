@@ -53,7 +53,7 @@ func (g *global) proposed(ctx context.Context, s *session, args []string, sel se
 	p, s, carried, err := g.sealedOrNew(ctx, s, args, sel, approve)
 	var aside *steppedAside
 	if errors.As(err, &aside) && g.output == "json" {
-		err = errors.Join(err, report.ResultJSON(g.out, plan.Plan{}, apply.Result{Aside: aside.Error()}))
+		err = errors.Join(err, g.resultJSON(plan.Plan{}, apply.Result{Aside: aside.Error()}))
 	}
 	return p, s, carried, err
 }
@@ -240,7 +240,11 @@ func differing(approved, p plan.Plan) string {
 	if was, is := plan.ActsAs(approved), plan.ActsAs(p); was != is {
 		parts = append(parts, fmt.Sprintf("CloudFormation acts with %s, approved was %s", roleName(is), roleName(was)))
 	}
-	if parts == nil {
+	switch {
+	case parts != nil:
+	case approved.Target.Platform == p.Target.Platform && approved.Target.Account == p.Target.Account && approved.Target.Region == p.Target.Region:
+		return "its steps are in another order"
+	default:
 		return "it is for another account, region or platform"
 	}
 	return strings.Join(parts, "; ")

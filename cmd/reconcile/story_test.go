@@ -50,6 +50,8 @@ func TestStory(t *testing.T) {
 	s.inputs = ""
 	s.comment(13, 1, "### Applied: 2 steps")
 
+	s.overtaken()
+
 	// Somebody edits a group by hand. Drift opens a ticket, the fix closes it.
 	s.rig.want(0, "sandbox mutate bp-gpu-fleet-staging-gpu-default/Group /MaxSize 12")
 	s.ci("drift.yml", 0, 2, "::error title=Drift::", "drift of fleet staging/gpu-default: https://github.com/acme/platform/issues/")
@@ -59,6 +61,29 @@ func TestStory(t *testing.T) {
 	s.ticket("Drift of fleet staging/gpu-default", "closed")
 
 	s.fork()
+}
+
+// overtaken is a pull request that was merged without a plan: what it was asked is
+// settled by the next merge, whose first try ends before its first step.
+func (s *story) overtaken() {
+	s.t.Helper()
+	s.branch("carl", "alarms", "monthlyBudgetUSD: 300", "monthlyBudgetUSD: 400")
+	s.opens(15, "alarms")
+	s.merges(15, "alarms")
+	s.ci("apply.yml", 0, 4)
+	s.comment(15, 0, "### Nothing was applied: this plan needs an approval")
+	s.branch("dora", "eight", "maxTasks: 6", "maxTasks: 8")
+	s.opens(16, "eight")
+	s.ci("plan.yml", 16, 0)
+	s.merges(16, "eight")
+	s.rig.want(0, "sandbox fault cloudformation.DescribeStacks --error AccessDenied --times 99")
+	s.ci("apply.yml", 0, 1, "AccessDenied")
+	s.comment(16, 1, "### Nothing was applied\n", "It ended before its first step: read what AWS has: AccessDenied", "goes on: `reconcile apply")
+	s.comment(15, 0, "### Nothing was applied: this plan needs an approval")
+	s.rig.want(0, "sandbox fault --clear")
+	s.ci("apply.yml", 0, 0)
+	s.comment(16, 1, "### Applied: 2 steps")
+	s.comment(15, 0, "### Applied with a later merge", s.git("origin.git", "rev-parse", "main")[:12])
 }
 
 // fork is a pull request by a stranger: it is validated without a token, and

@@ -106,6 +106,15 @@ type Result struct {
 	Locked string `json:"locked,omitempty"`
 	// Aside says why nothing was run at all: a newer commit was applied already.
 	Aside string `json:"steppedAside,omitempty"`
+	// Ended says why the run ended before its first step, and Next which command
+	// goes on; nothing was changed.
+	Ended string `json:"ended,omitempty"`
+	Next  string `json:"next,omitempty"`
+}
+
+// Complete tells whether all of the plan was done, or there was nothing to do.
+func (r Result) Complete() bool {
+	return r.Done() && !r.Interrupted && r.Locked == "" && r.Aside == "" && r.Ended == ""
 }
 
 // Failed tells whether a step failed.

@@ -2,6 +2,8 @@ package github
 
 import (
 	"context"
+	"path"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-github/v92/github"
@@ -67,6 +69,50 @@ func (c *Client) stickies(ctx context.Context, number int, marker string) ([]Com
 		return r, err
 	})
 	return found, err
+}
+
+// maxPages of the comments that were written last are looked through for those
+// on other pull requests.
+const maxPages = 3
+
+// Others are our comments that begin with a marker, on any pull request or issue
+// but one, among those that were written or edited last.
+func (c *Client) Others(ctx context.Context, number int, marker string) ([]Comment, error) {
+	me, err := c.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Comment
+	for page := 1; page > 0 && page <= maxPages; {
+		var r *github.Response
+		err := c.try(ctx, "list the comments of the repository", func() (err error) {
+			var list []*github.IssueComment
+			list, r, err = c.api.Issues.ListComments(ctx, c.owner, c.repo, 0, &github.IssueListCommentsOptions{
+				Sort: new("updated"), Direction: new("desc"), ListOptions: github.ListOptions{Page: page, PerPage: perPage}})
+			if err != nil {
+				return err
+			}
+			for _, m := range list {
+				if me.wrote(m.User) && marked(m.GetBody(), marker) && path.Base(m.GetIssueURL()) != strconv.Itoa(number) {
+					found = append(found, Comment{ID: m.GetID(), Body: m.GetBody(), URL: m.GetHTMLURL()})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		page = r.NextPage
+	}
+	return found, nil
+}
+
+// Rewrite gives a comment of ours another text after its marker.
+func (c *Client) Rewrite(ctx context.Context, id int64, marker, body string) error {
+	return c.try(ctx, "edit the comment", func() error {
+		_, _, err := c.api.Issues.UpdateComment(ctx, c.owner, c.repo, id, github.IssueCommentRequest{Body: marker + "\n" + body})
+		return err
+	})
 }
 
 // marked tells whether a text begins with the marker.

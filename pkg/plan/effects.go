@@ -15,12 +15,18 @@ import (
 // writes, changes, needs consent for and is blocked by, and the role that
 // CloudFormation takes on for them. Two plans that would do
 // the same have the same effects, whatever commit, tool or moment they come
-// from; so what was reviewed can be compared with what is about to run. It is
+// from; so what was reviewed can be compared with what is about to run. The
+// order of the steps, which is what each waits for, is among the effects. It is
 // empty only for a plan that JSON cannot hold, which equals no other.
 func Effects(p Plan) string {
 	steps := make([]string, len(p.Steps))
 	for i, s := range p.Steps {
-		steps[i] = StepEffects(s)
+		needs := slices.Clone(s.Needs)
+		slices.Sort(needs)
+		steps[i] = hash(struct {
+			Does  string
+			Needs []StepID
+		}{StepEffects(s), needs})
 	}
 	slices.Sort(steps)
 	return hash(struct {
@@ -45,7 +51,8 @@ func ActsAs(p Plan) string {
 
 // StepEffects is the digest, in hex, of what one step does. Left out is what
 // may move while the step does the same: fingerprints and versions of the live
-// state, numbers of running instances, places in the specs, words for readers.
+// state, numbers of running instances, places in the specs, words for readers,
+// and what other steps decide, which is what it waits for.
 func StepEffects(s Step) string {
 	changes := make([]Change, 0, len(s.Changes))
 	for _, ch := range s.Changes {
@@ -64,19 +71,16 @@ func StepEffects(s Step) string {
 	if s.Blocked != nil {
 		blocked = s.Blocked.Reason
 	}
-	needs := slices.Clone(s.Needs)
-	slices.Sort(needs)
 	return hash(struct {
 		ID        StepID
 		Kind      Kind
 		Target    string
 		Action    Action
-		Needs     []StepID
 		Body      Body
 		Changes   []Change
 		Approvals []string
 		Blocked   string
-	}{s.ID, s.Kind, s.Target, s.Action, needs, s.Body.effect(), changes, approvals, blocked})
+	}{s.ID, s.Kind, s.Target, s.Action, s.Body.effect(), changes, approvals, blocked})
 }
 
 // effect is the body without what is of a moment.

@@ -116,6 +116,20 @@ func TestEffectsForgetTheMoment(t *testing.T) {
 	}
 }
 
+// TestEffectsHaveTheOrder: a step that waits for another one does the same as
+// before; the plan does not.
+func TestEffectsHaveTheOrder(t *testing.T) {
+	a, b := plan.Step{ID: "stack/a"}, plan.Step{ID: "stack/b", Needs: []plan.StepID{"stack/a"}}
+	free := b
+	free.Needs = nil
+	if plan.StepEffects(b) != plan.StepEffects(free) {
+		t.Error("what a step waits for is an effect of its own")
+	}
+	if plan.Effects(plan.Plan{Steps: []plan.Step{a, b}}) == plan.Effects(plan.Plan{Steps: []plan.Step{a, free}}) {
+		t.Error("another order has the same effects")
+	}
+}
+
 // TestEffectsHaveTheRole: the same steps with other rights are another plan,
 // but for steps in which CloudFormation takes on no role.
 func TestEffectsHaveTheRole(t *testing.T) {

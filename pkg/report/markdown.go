@@ -129,6 +129,8 @@ func (m *planMarkdown) since() {
 	switch {
 	case s.unknown:
 		line += ":** it does something else"
+	case s.arranged:
+		line += ":** the same steps, in another order or with another role of CloudFormation"
 	case parts == nil:
 		line += ":** it does the same"
 	default:

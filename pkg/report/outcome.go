@@ -62,6 +62,16 @@ func OutcomeMarkdown(w io.Writer, r *apply.Result, again string, o Options) erro
 		p.linef("There is a newer one: %s.", escape(r.Aside))
 		return p.flush(w)
 	}
+	if r.Ended != "" {
+		p.linef("### Nothing was applied\n")
+		p.outcomeWhere()
+		p.linef("It ended before its first step: %s", escape(clip(r.Ended, maxEnded)))
+		if r.Next != "" {
+			p.linef("\nnext: %s", code(r.Next))
+		}
+		p.linef("\nThe same command on the same commit goes on: %s", code(again))
+		return p.flush(w)
+	}
 	n := map[string]int{}
 	for _, s := range r.Steps {
 		n[string(s.Outcome)]++
@@ -82,6 +92,16 @@ func OutcomeMarkdown(w io.Writer, r *apply.Result, again string, o Options) erro
 		p.linef("\nWhat was done stays done. The same command on the same commit goes on: %s", code(again))
 	}
 	return p.flush(w)
+}
+
+// maxEnded is how many characters of an error a comment shows; the log has the rest.
+const maxEnded = 2000
+
+func clip(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
 }
 
 func (p *page) outcomeWhere() {
@@ -150,13 +170,41 @@ func outcomeWord(n map[string]int, total int, interrupted bool) string {
 	return "Applied: " + counted(total, "step")
 }
 
+// SettledMarkdown takes the place of a question whose command applies nothing any
+// more: of what was done at a later commit, or of the question that is asked now.
+func SettledMarkdown(commit, where string, applied bool, o Options) string {
+	p := newPage(o)
+	if applied {
+		p.linef("### Applied with a later merge\n")
+	} else {
+		p.linef("### Asked again after a later merge\n")
+	}
+	p.outcomeWhere()
+	at := "a later commit"
+	if commit != "" {
+		at = "commit " + code(short(commit))
+	}
+	switch {
+	case applied:
+		p.linef("What was asked here is part of what %s was applied with; there is nothing to approve any more.", at)
+	case where != "":
+		p.linef("The plan is another one since %s; it is asked for in %s.", at, where)
+	default:
+		p.linef("The plan is another one since %s; its own run asks for it.", at)
+	}
+	return p.String()
+}
+
+// Question is the first line of what QuestionMarkdown writes.
+const Question = "### Nothing was applied: this plan needs an approval"
+
 // QuestionMarkdown asks those who merged a change for a plan that is not the one
 // that was approved: why, the command that applies exactly this plan, and the
 // plan.
 func QuestionMarkdown(w io.Writer, p plan.Plan, why, command string, o Options) error {
 	o.Color = false
 	q := newPage(o)
-	q.linef("### Nothing was applied: this plan needs an approval\n")
+	q.linef("%s\n", Question)
 	q.linef("%s.\n", escape(strings.ToUpper(why[:1])+why[1:]))
 	q.linef("Read the plan below. This command applies it, and no other one:\n")
 	q.fenced("sh", cleanLines(command))

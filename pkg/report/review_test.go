@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -140,6 +141,12 @@ func TestSinceTheLastPush(t *testing.T) {
 		return first
 	}
 	if got := line(updates(), before); got != "the push of `3f2a9c1`:** it does the same." {
+		t.Errorf("%q", got)
+	}
+	order := updates()
+	order.Steps = slices.Clone(order.Steps)
+	order.Steps[1].Needs = append(slices.Clone(order.Steps[1].Needs), "stack/other")
+	if got := line(order, before); got != "the push of `3f2a9c1`:** the same steps, in another order or with another role of CloudFormation." {
 		t.Errorf("%q", got)
 	}
 	p := updates()

@@ -94,6 +94,7 @@ func ReadSnapshot(markdown string) *Snapshot {
 type since struct {
 	head                 string
 	same                 int
+	arranged             bool // the steps do the same, in another order or with another role
 	added, changed, gone []string
 	unknown              bool // the earlier one had no steps, and its effects were others
 }
@@ -127,5 +128,6 @@ func sinceThen(before Snapshot, p plan.Plan) since {
 		}
 	}
 	slices.Sort(out.gone)
+	out.arranged = out.same == len(p.Steps) && out.gone == nil
 	return out
 }

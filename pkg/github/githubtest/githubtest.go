@@ -37,6 +37,7 @@ type Comment struct {
 	Body   string `json:"body"`
 	User   Author `json:"user"`
 	URL    string `json:"html_url"`
+	Issue  string `json:"issue_url"`
 	Edits  int    `json:"-"`
 }
 
@@ -262,6 +263,7 @@ func (s *Server) id() int64 {
 func (s *Server) comment(number int, by Author, body string) *Comment {
 	c := &Comment{ID: s.id(), Number: number, Body: body, User: by}
 	c.URL = fmt.Sprintf("https://github.com/%s/pull/%d#issuecomment-%d", s.Repository, number, c.ID)
+	c.Issue = fmt.Sprintf("https://api.github.com/repos/%s/issues/%d", s.Repository, number)
 	s.comments = append(s.comments, c)
 	return c
 }

@@ -53,7 +53,7 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{"GET", "issues/*/comments", s.listComments}, {"POST", "issues/*/comments", s.createComment},
-		{"PATCH", "issues/comments/*", s.editComment}, {"DELETE", "issues/comments/*", s.deleteComment},
+		{"GET", "issues/comments", s.allComments}, {"PATCH", "issues/comments/*", s.editComment}, {"DELETE", "issues/comments/*", s.deleteComment},
 		{"GET", "issues", s.listIssues}, {"POST", "issues", s.createIssue}, {"PATCH", "issues/*", s.editIssue},
 		{"POST", "check-runs", s.createCheck}, {"PATCH", "check-runs/*", s.editCheck}, {"GET", "commits/*/check-runs", s.listChecks},
 		{"POST", "statuses/*", s.createStatus},
@@ -134,6 +134,16 @@ func (s *Server) listComments(w http.ResponseWriter, r *http.Request, args []str
 		if c.Number == integer(args[0]) {
 			list = append(list, c)
 		}
+	}
+	page(w, r, list, nil)
+}
+
+// allComments are those of the repository, the last ones first where that is
+// asked for.
+func (s *Server) allComments(w http.ResponseWriter, r *http.Request, _ []string) {
+	list := slices.Clone(s.comments)
+	if q := r.URL.Query(); q.Get("sort") != "" && q.Get("direction") == "desc" {
+		slices.Reverse(list)
 	}
 	page(w, r, list, nil)
 }

@@ -24,18 +24,19 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/dev", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
 	"pkg/report":              {[]string{"pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
 	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
 	"pkg/workflow":            {nil, "workflows as files, a leaf"},
 	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
+	"pkg/dev":                 {nil, "pure: what a dev instance is; reads nothing"},
 	"pkg/drift":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "pure: sorts differences, reads nothing"},
 	"pkg/revision":            {nil, "git only; knows no spec"},
 	"pkg/sandbox":             {[]string{"pkg/sandbox/stackengine", "pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/sandbox/stackengine": {[]string{"pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/lock":                {nil, "an algorithm over four calls, a leaf"},
 	"pkg/journal":             {[]string{"pkg/apply", "pkg/plan", "pkg/cfn", "pkg/spec"}, "what a run did, as lines; knows no AWS"},
-	"pkg/cloud":               {[]string{"pkg/lock", "pkg/apply", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
+	"pkg/cloud":               {[]string{"pkg/lock", "pkg/apply", "pkg/dev", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/spec"}, "carries out requests, decides nothing"},
 	"pkg/apply":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "knows AWS only through its port"},
 	"pkg/stacks":              {[]string{"pkg/plan", "pkg/cfn", "pkg/awstype", "pkg/permission", "pkg/spec"}, "pure: specs in, desired state out"},
 	"pkg/plan":                {[]string{"pkg/cfn", "pkg/awstype", "pkg/spec"}, "pure: no SDK, no I/O, no clock"},

@@ -18,26 +18,35 @@ const (
 // sources and fails on one that is missing here.
 func mutations() map[string]class {
 	return map[string]class{
-		"CreateStack":                 tokened,
-		"CreateChangeSet":             tokened,
-		"ExecuteChangeSet":            tokened,
-		"DeleteChangeSet":             natural,
-		"DetectStackDrift":            readBack, // a stack has one detection at a time
-		"DeleteStack":                 tokened,
-		"ContinueUpdateRollback":      tokened,
-		"RollbackStack":               tokened,
-		"UpdateTerminationProtection": natural,
-		"PutParameter":                readBack,
-		"DeleteParameter":             natural,
-		"PutSecretValue":              tokened,
-		"CreateLogGroup":              natural,
-		"PutRetentionPolicy":          natural,
-		"DeleteRetentionPolicy":       natural,
-		"DeleteLogGroup":              natural,
+		"CreateStack":                   tokened,
+		"CreateChangeSet":               tokened,
+		"ExecuteChangeSet":              tokened,
+		"DeleteChangeSet":               natural,
+		"DetectStackDrift":              readBack, // a stack has one detection at a time
+		"DeleteStack":                   tokened,
+		"ContinueUpdateRollback":        tokened,
+		"RollbackStack":                 tokened,
+		"UpdateTerminationProtection":   natural,
+		"PutParameter":                  readBack,
+		"DeleteParameter":               natural,
+		"PutSecretValue":                tokened,
+		"CreateLogGroup":                natural,
+		"PutRetentionPolicy":            natural,
+		"DeleteRetentionPolicy":         natural,
+		"DeleteLogGroup":                natural,
+		"RunInstances":                  tokened,
+		"StartInstances":                natural,
+		"TerminateInstances":            natural,
+		"CreateSecurityGroup":           natural, // two of one name cannot be in a VPC
+		"DeleteSecurityGroup":           natural,
+		"AuthorizeSecurityGroupIngress": natural,
+		"RevokeSecurityGroupIngress":    natural,
 		// A second attempt of a conditional call that was carried out is refused
 		// by its own condition; who asked reads and finds its own content.
-		"PutObject":    natural,
-		"DeleteObject": natural,
+		"PutObject":            natural,
+		"DeleteObject":         natural,
+		"DeleteObjects":        natural, // by version
+		"AbortMultipartUpload": natural,
 	}
 }
 

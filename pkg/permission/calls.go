@@ -29,7 +29,8 @@ const changeSets = "rc-*"
 // not SERVICE:OPERATION a comment says why.
 func Calls() []Call {
 	reading := []Command{Plan, Comment, Status, Drift, Apply, Destroy, Bootstrap}
-	asking := append([]Command{History, Unlock}, reading...)
+	asking := append([]Command{History, Unlock, Dev}, reading...)
+	developing := []Command{Dev}
 	writing := []Command{Apply, Destroy, Bootstrap}
 	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock} // approvals are consumed once: the journal tells
 	byHand := []Command{EmptyBucket}                                                 // data goes by somebody's own rights, never by a workflow's
@@ -80,6 +81,19 @@ func Calls() []Call {
 		{"CloudWatch Logs", "DeleteLogGroup", []string{"logs:DeleteLogGroup"}, []string{workerLogs}, nil, writing},
 
 		{"EC2", "DescribeLaunchTemplateVersions", []string{"ec2:DescribeLaunchTemplateVersions"}, []string{anything}, nil, reading},
+		{"EC2", "DescribeInstances", []string{"ec2:DescribeInstances"}, []string{anything}, nil, developing},
+		{"EC2", "DescribeInstanceTypeOfferings", []string{"ec2:DescribeInstanceTypeOfferings"}, []string{anything}, nil, developing},
+		{"EC2", "DescribeSubnets", []string{"ec2:DescribeSubnets"}, []string{anything}, nil, developing},
+		{"EC2", "DescribeVpcs", []string{"ec2:DescribeVpcs"}, []string{anything}, nil, developing},
+		// What is made with tags needs CreateTags; an instance with a profile, PassRole.
+		{"EC2", "RunInstances", []string{"ec2:RunInstances", "ec2:CreateTags", "iam:PassRole"}, []string{anything}, nil, developing},
+		{"EC2", "StartInstances", []string{"ec2:StartInstances"}, []string{anything}, nil, developing},
+		{"EC2", "TerminateInstances", []string{"ec2:TerminateInstances"}, []string{anything}, nil, developing},
+		{"EC2", "CreateSecurityGroup", []string{"ec2:CreateSecurityGroup", "ec2:CreateTags"}, []string{anything}, nil, developing},
+		{"EC2", "DeleteSecurityGroup", []string{"ec2:DeleteSecurityGroup"}, []string{anything}, nil, developing},
+		{"EC2", "AuthorizeSecurityGroupIngress", []string{"ec2:AuthorizeSecurityGroupIngress"}, []string{anything}, nil, developing},
+		{"EC2", "RevokeSecurityGroupIngress", []string{"ec2:RevokeSecurityGroupIngress"}, []string{anything}, nil, developing},
+		{"Pricing", "GetProducts", []string{"pricing:GetProducts"}, []string{anything}, nil, developing},
 		{"ECR", "DescribeImages", []string{"ecr:DescribeImages"}, []string{registries}, nil, reading},
 		{"ECR", "DescribeRepositories", []string{"ecr:DescribeRepositories"}, []string{registries}, nil, reading},
 		{"ECR", "ListTagsForResource", []string{"ecr:ListTagsForResource"}, []string{registries}, nil, reading},
@@ -96,7 +110,7 @@ func Calls() []Call {
 		{"Application Auto Scaling", "DescribeScalingPolicies", []string{"application-autoscaling:DescribeScalingPolicies"}, []string{anything}, nil, []Command{Drift}},
 		{"Auto Scaling", "DescribePolicies", []string{"autoscaling:DescribePolicies"}, []string{anything}, nil, []Command{Drift}},
 		{"CloudWatch", "DescribeAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{anything}, nil, []Command{Drift}},
-		{"EC2", "DescribeSecurityGroups", []string{"ec2:DescribeSecurityGroups"}, []string{anything}, nil, []Command{Drift}},
+		{"EC2", "DescribeSecurityGroups", []string{"ec2:DescribeSecurityGroups"}, []string{anything}, nil, []Command{Drift, Dev}},
 		{"ElastiCache", "DescribeCacheClusters", []string{"elasticache:DescribeCacheClusters"}, []string{anything}, nil, []Command{Drift}},
 		{"ElastiCache", "DescribeReplicationGroups", []string{"elasticache:DescribeReplicationGroups"}, []string{anything}, nil, []Command{Drift}},
 		{"RDS", "DescribeDBInstances", []string{"rds:DescribeDBInstances"}, []string{anything}, nil, []Command{Drift}},
@@ -124,7 +138,7 @@ func Calls() []Call {
 
 		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
 		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
-		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, reading},
+		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, append([]Command{Dev}, reading...)},
 		{"SSM", "GetParameterHistory", []string{"ssm:GetParameterHistory"}, []string{parameters}, nil, writing},
 		{"SSM", "ListTagsForResource", []string{"ssm:ListTagsForResource"}, []string{parameters}, nil, writing},
 		// A parameter that is made with tags needs AddTagsToResource.

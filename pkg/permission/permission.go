@@ -29,6 +29,8 @@ const (
 	// EmptyBucket is a destroy that names a bucket with --resource. No role of a
 	// workflow has it.
 	EmptyBucket Command = "destroy --resource"
+	// Dev makes and removes dev instances. No role of a workflow has it.
+	Dev Command = "dev"
 )
 
 // Call is one operation of AWS's API by the names that the SDK has for service

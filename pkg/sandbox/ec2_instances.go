@@ -292,6 +292,9 @@ func (c *call) changeLife(i *instance, through, into int, seconds float64) error
 		c.undeliverable(i.ID)
 	}
 	if own := c.region.Instances[i.ID]; own != nil {
+		if into == runningCode {
+			own.Launched = c.now // EC2 says when it was launched last
+		}
 		own.become(c, through, into, seconds)
 		return nil
 	}

@@ -60,6 +60,13 @@ func (s *Sandbox) now() time.Time {
 	return now
 }
 
+// Now is the account's time.
+func (s *Sandbox) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
 // scale is what every duration is multiplied with.
 func (s *Sandbox) scale() float64 {
 	switch {

@@ -141,9 +141,9 @@ func newDevList(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List dev instances: age, hours left, price",
-		Long: `list shows the dev instances of the account by their tags, whoever made them, and
-security groups that one left behind. The price is On-Demand, as far as AWS's
-price list has it. Reading only.`,
+		Long: `list shows the dev instances of the account, found by their tags, whoever made
+them, and security groups that one left behind. The price is On-Demand, as far
+as AWS's price list has it. Reading only.`,
 		Example:     "  reconcile dev list\n  reconcile dev list -o json",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json"),

@@ -87,17 +87,20 @@ build {
   }
 
   provisioner "shell" {
-    inline = ["cloud-init status --wait", "mkdir -p /tmp/packer/worker"]
+    inline = [
+      "cloud-init status --wait",
+      "sudo install -d -o ${var.ssh_username} /var/lib/packer-upload /var/lib/packer-upload/worker",
+    ]
   }
 
   provisioner "file" {
     source      = "${path.root}/scripts/"
-    destination = "/tmp/packer/"
+    destination = "/var/lib/packer-upload/"
   }
 
   provisioner "file" {
     source      = "${var.worker_path}/"
-    destination = "/tmp/packer/worker/"
+    destination = "/var/lib/packer-upload/worker/"
   }
 
   provisioner "shell" {

@@ -202,7 +202,7 @@ func provision(t *testing.T, dir, name string, env ...string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := strings.NewReplacer("/opt/", dir+"/opt/", "/tmp/packer", dir+"/tmp/packer", "/etc/systemd", dir+"/etc/systemd").Replace(string(text))
+	script := strings.NewReplacer("/opt/", dir+"/opt/", "/var/lib/packer-upload", dir+"/upload", "/etc/systemd", dir+"/etc/systemd").Replace(string(text))
 	cmd := exec.Command(judge(t, "bash"), "-c", script)
 	cmd.Env = append(env, "WORKER_USER=ubuntu")
 	return run(t, cmd)
@@ -243,7 +243,7 @@ func TestBake(t *testing.T) {
 	b := newBench(t)
 	twoBundles(b)
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "tmp/packer"), os.DirFS("scripts")); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "upload"), os.DirFS("scripts")); err != nil {
 		t.Fatal(err)
 	}
 	b.root = filepath.Join(dir, "opt/comfyui")

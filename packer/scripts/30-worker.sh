@@ -2,7 +2,7 @@
 # The worker, from the folder that Packer was given.
 set -euo pipefail
 
-source=/tmp/packer/worker
+source=/var/lib/packer-upload/worker
 root=/opt/worker
 
 if [ ! -f "$source/worker.py" ]; then

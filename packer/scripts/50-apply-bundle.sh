@@ -2,7 +2,7 @@
 # The installer of bundles, at the path that boot, bake and Run Command call.
 set -euo pipefail
 
-source=/tmp/packer
+source=/var/lib/packer-upload
 bin=/opt/comfyui/bin
 
 mkdir -p "$bin/apply_bundle"

@@ -3,9 +3,11 @@
 set -euo pipefail
 
 systemctl disable comfyui.service comfyui-worker.service 2>/dev/null || true
-rm -rf /tmp/packer /opt/worker/env /root/.aws "/home/$WORKER_USER/.aws" /root/.cache "/home/$WORKER_USER/.cache"
-rm -f /var/log/comfyui-asset-sync.log /etc/ssh/ssh_host_* /root/.ssh/authorized_keys "/home/$WORKER_USER/.ssh/authorized_keys"
-rm -f /root/.bash_history "/home/$WORKER_USER/.bash_history" /opt/aws/amazon-cloudwatch-agent/etc/gpu-worker.json
+rm -rf /var/lib/packer-upload /opt/worker/env /opt/aws/amazon-cloudwatch-agent/etc/gpu-worker.json
+rm -f /var/log/comfyui-asset-sync.log /etc/ssh/ssh_host_*
+for home in /root "/home/$WORKER_USER"; do
+  rm -rf "$home/.aws" "$home/.cache" "$home/.bash_history" "$home/.ssh/authorized_keys"
+done
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 journalctl --rotate

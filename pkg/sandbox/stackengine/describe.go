@@ -122,6 +122,9 @@ func (e *Engine) shownParameters(d *Deployment) []types.Parameter {
 }
 
 func (e *Engine) listStacks(in *cloudformation.ListStacksInput, now time.Time) (any, error) {
+	if err := checkEnum(in.StackStatusFilter, "stackStatusFilter", types.StackStatus("").Values()); err != nil {
+		return nil, err
+	}
 	var ids []string
 	for _, id := range e.load().stacks {
 		s := e.State.Stacks[id]

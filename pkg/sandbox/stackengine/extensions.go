@@ -287,6 +287,9 @@ func (t *template) checkFunctions() error {
 			}
 			return visit(arg, fixed)
 		}
+		if name := foreign(v); name != "" {
+			return invalid("Template validation error: Template Error: Encountered unsupported function: %s Supported functions are: [%s]", name, supportedFunctions)
+		}
 		switch v := v.(type) {
 		case map[string]any:
 			for _, k := range keys(v) {

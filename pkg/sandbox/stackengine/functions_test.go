@@ -125,28 +125,36 @@ func TestRefusedTemplates(t *testing.T) {
 		"Parameters: {P: {Type: String, Default: '5'}}\nRules: {V: {Assertions: [{Assert: {'Fn::Not': [{'Fn::Contains': [['4', '5'], !Ref P]}]}, AssertDescription: version 6 is needed}]}}\nResources: {A: " + topic + "}": "Template validation error: Rule V: version 6 is needed",
 		"Conditions: {C: !Equals [!Condition C, x]}\nResources: {A: " + topic + "}":                                                                             "Circular dependency between conditions: [C]",
 		"Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Join ['', [!FindInMap [M, a, b]]]}}}": "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
-		"Resources: {A: &x " + topic + ", B: *x}":                                                                                                 "Template error: YAML aliases are not allowed in CloudFormation templates",
-		"Parameters: {P: {Type: String}}\nResources: {A: " + topic + "}":                                                                          "Parameters: [P] must have values",
-		"Parameters: {P: {Default: x}}\nResources: {A: " + topic + "}":                                                                            "Template format error: Every Parameters object must contain a Type member.",
-		"Parameters: {P: {Type: String, Default: x, AllowedValues: [a, b]}}\nResources: {A: " + topic + "}":                                       "Parameter 'P' must be one of AllowedValues",
-		"Parameters: {P: {Type: Number, Default: 9, MaxValue: 5}}\nResources: {A: " + topic + "}":                                                 "Parameter 'P' must be a number not greater than 5",
-		"Parameters: {P: {Type: String, Default: X, AllowedPattern: '[a-z]+', ConstraintDescription: lower case}}\nResources: {A: " + topic + "}": "Parameter P failed to satisfy constraint: lower case",
-		"Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /none}}\nResources: {A: " + topic + "}":                            "Unable to fetch parameters [/none] from parameter store for this account.",
-		"Parameters:\n" + many(201, "  P%d: {Type: String, Default: x}\n") + "Resources: {A: " + topic + "}":                                      "Template format error: Number of parameters, 201, is greater than maximum allowed, 200",
-		"Outputs:\n" + many(201, "  O%d: {Value: x}\n") + "Resources: {A: " + topic + "}":                                                         "Template format error: Number of outputs, 201, is greater than maximum allowed, 200",
-		"Resources:\n" + many(501, "  R%d: {Type: AWS::SNS::Topic}\n"):                                                                            "Template format error: Number of resources, 501, is greater than maximum allowed, 500",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::Transform': {Name: Shout, Parameters: {a: b}}}}}}":                "No transform named Shout found.",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::ToJsonString': {a: b}}}}}":                                        "Template error: Fn::ToJsonString needs the transform AWS::LanguageExtensions for what it says here.",
-		"Resources: {'Fn::ForEach::Topics': [N, [a], {'T${N}': " + topic + "}]}":                                                                  "Template format error: Any Resources member must be an object.",
-		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a]]}":                                                        "Transform AWS::LanguageExtensions failed with: Fn::ForEach layout is incorrect",
-		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a, b], {T: " + topic + "}]}":                                 "Transform AWS::LanguageExtensions failed with: duplicate key T",
-		"Conditions: {C: !Equals [!GetStackOutput {StackName: a, OutputName: b}, x]}\nResources: {A: " + topic + "}":                              "Template error: Cannot use Fn::GetStackOutput in Conditions",
-		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: x, Export: {Name: !Ref A}}}":                                                         "Template format error: Output O is malformed. The Name field of Export must not depend on any resources, imported values, or Fn::GetAZs.",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue {'Fn::GetAtt': [A, TopicName]}}}}":                         "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Join ['', !Cidr [10.0.0.0/24, 9, 5]]}}}":                               "Template error: Fn::Cidr cannot cut 9 blocks with 5 bits out of 10.0.0.0/24",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetStackOutput {StackName: none, OutputName: b}}}}":                    "Unable to resolve Fn::GetStackOutput: output b of stack none does not exist",
-		"Transform: AWS::Serverless-2016-10-31\nResources: {A: " + topic + "}":                                                                    "No transform named AWS::Serverless-2016-10-31 found.",
-		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}\nMappings: {M: {a: {c: x}}}":                    "Template error: Unable to get mapping for M::a::b",
+		"AWSTemplateFormatVersion: 2010-09-10\nResources: {A: " + topic + "}":                                                                                   "Template format error: unsupported value for AWSTemplateFormatVersion.",
+		"Parameters: {P: {Type: String, Default: x, Defualt: y}}\nResources: {A: " + topic + "}":                                                                "Invalid template parameter property 'Defualt'",
+		"Resources: {A: {Type: AWS::SNS::Topic, DeletionPolicy: Snapshot}}":                                                                                     "Template error: resource type AWS::SNS::Topic does not support deletion policy Snapshot",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: [a, b]}}":                                                                                          "Template format error: The Value field of every Outputs member must evaluate to a String and not a List.",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: {a: b}}}":                                                                                          "Template format error: The Value field of every Outputs member must evaluate to a String and not a Map.",
+		"Parameters: {P: {Type: CommaDelimitedList, Default: 'a,b'}}\nResources: {A: " + topic + "}\nOutputs: {O: {Value: !Ref P}}":                             "Template format error: The Value field of every Outputs member must evaluate to a String.",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: x, Export: {Name: n}}, P: {Value: y, Export: {Name: !Sub n}}}":                                     "Template format error: The Outputs section contains duplicate Export names: [n]. Specify a unique name for each export.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::Concat': [a, b]}}}}":                                                            "Template validation error: Template Error: Encountered unsupported function: Fn::Concat Supported functions are: [Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, Ref, Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, Fn::EachMemberIn, Fn::ValueOf, Fn::ValueOfAll, Fn::RefAll, Fn::Sub, Fn::Cidr]",
+		"Resources: {A: &x " + topic + ", B: *x}":                                                                                                               "Template error: YAML aliases are not allowed in CloudFormation templates",
+		"Parameters: {P: {Type: String}}\nResources: {A: " + topic + "}":                                                                                        "Parameters: [P] must have values",
+		"Parameters: {P: {Default: x}}\nResources: {A: " + topic + "}":                                                                                          "Template format error: Every Parameters object must contain a Type member.",
+		"Parameters: {P: {Type: String, Default: x, AllowedValues: [a, b]}}\nResources: {A: " + topic + "}":                                                     "Parameter 'P' must be one of AllowedValues",
+		"Parameters: {P: {Type: Number, Default: 9, MaxValue: 5}}\nResources: {A: " + topic + "}":                                                               "Parameter 'P' must be a number not greater than 5",
+		"Parameters: {P: {Type: String, Default: X, AllowedPattern: '[a-z]+', ConstraintDescription: lower case}}\nResources: {A: " + topic + "}":               "Parameter P failed to satisfy constraint: lower case",
+		"Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /none}}\nResources: {A: " + topic + "}":                                          "Unable to fetch parameters [/none] from parameter store for this account.",
+		"Parameters:\n" + many(201, "  P%d: {Type: String, Default: x}\n") + "Resources: {A: " + topic + "}":                                                    "Template format error: Number of parameters, 201, is greater than maximum allowed, 200",
+		"Outputs:\n" + many(201, "  O%d: {Value: x}\n") + "Resources: {A: " + topic + "}":                                                                       "Template format error: Number of outputs, 201, is greater than maximum allowed, 200",
+		"Resources:\n" + many(501, "  R%d: {Type: AWS::SNS::Topic}\n"):                                                                                          "Template format error: Number of resources, 501, is greater than maximum allowed, 500",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::Transform': {Name: Shout, Parameters: {a: b}}}}}}":                              "No transform named Shout found.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: {'Fn::ToJsonString': {a: b}}}}}":                                                      "Template error: Fn::ToJsonString needs the transform AWS::LanguageExtensions for what it says here.",
+		"Resources: {'Fn::ForEach::Topics': [N, [a], {'T${N}': " + topic + "}]}":                                                                                "Template format error: Any Resources member must be an object.",
+		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a]]}":                                                                      "Transform AWS::LanguageExtensions failed with: Fn::ForEach layout is incorrect",
+		"Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::Topics': [N, [a, b], {T: " + topic + "}]}":                                               "Transform AWS::LanguageExtensions failed with: duplicate key T",
+		"Conditions: {C: !Equals [!GetStackOutput {StackName: a, OutputName: b}, x]}\nResources: {A: " + topic + "}":                                            "Template error: Cannot use Fn::GetStackOutput in Conditions",
+		"Resources: {A: " + topic + "}\nOutputs: {O: {Value: x, Export: {Name: !Ref A}}}":                                                                       "Template format error: Output O is malformed. The Name field of Export must not depend on any resources, imported values, or Fn::GetAZs.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue {'Fn::GetAtt': [A, TopicName]}}}}":                                       "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Join ['', !Cidr [10.0.0.0/24, 9, 5]]}}}":                                             "Template error: Fn::Cidr cannot cut 9 blocks with 5 bits out of 10.0.0.0/24",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !GetStackOutput {StackName: none, OutputName: b}}}}":                                  "Unable to resolve Fn::GetStackOutput: output b of stack none does not exist",
+		"Transform: AWS::Serverless-2016-10-31\nResources: {A: " + topic + "}":                                                                                  "No transform named AWS::Serverless-2016-10-31 found.",
+		"Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}\nMappings: {M: {a: {c: x}}}":                                  "Template error: Unable to get mapping for M::a::b",
 	}
 	for body, want := range tests {
 		w := newWorld(t)
@@ -186,10 +194,17 @@ func TestRefusedRequests(t *testing.T) {
 			w.e.Fetch = func(context.Context, string) (string, error) { return strings.Repeat("#", 1_000_001), nil }
 			return refuses[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: name, TemplateURL: ptr("https://s3.amazonaws.com/b/k")})
 		}, "ValidationError: Template may not exceed 1000000 bytes in size."},
-		"unknown": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Parameters: []types.Parameter{{ParameterKey: ptr("X")}}}), "ValidationError: Parameters: [X] do not exist in the template"},
-		"types":   {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ResourceTypes: []string{"AWS::EC2::*"}}), "ValidationError: Resource type AWS::SNS::Topic is not allowed by parameter ResourceTypes [AWS::EC2::*]"},
-		"policy":  {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, StackPolicyBody: ptr("{")}), "ValidationError: Error validating stack policy: Invalid stack policy"},
-		"url":     {create(&cfn.CreateStackInput{StackName: name, TemplateURL: ptr("ftp://x")}), "ValidationError: TemplateURL must be a supported URL."},
+		"unknown":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Parameters: []types.Parameter{{ParameterKey: ptr("X")}}}), "ValidationError: Parameters: [X] do not exist in the template"},
+		"types":      {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ResourceTypes: []string{"AWS::EC2::*"}}), "ValidationError: Resource type AWS::SNS::Topic is not allowed by parameter ResourceTypes [AWS::EC2::*]"},
+		"token":      {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, ClientRequestToken: ptr("a b")}), "ValidationError: 1 validation error detected: Value 'a b' at 'clientRequestToken' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"},
+		"capability": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Capabilities: []types.Capability{"CAPABILITY_ALL"}}), "ValidationError: 1 validation error detected: Value '[CAPABILITY_ALL]' at 'capabilities' failed to satisfy constraint: Member must satisfy enum value set: [CAPABILITY_AUTO_EXPAND, CAPABILITY_NAMED_IAM, CAPABILITY_IAM]"},
+		"mapping":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, !Ref AWS::Region, b]}}}")}), "ValidationError: Template error: Unable to get mapping for M::us-east-1::b"},
+		"no mapping": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}")}), "ValidationError: Template error: Mapping named 'M' is not present in the 'Mappings' section of template."},
+		"filter": {func(w *world) string {
+			return refuses[cfn.ListStacksOutput](w, &cfn.ListStacksInput{StackStatusFilter: []types.StackStatus{"DONE"}})
+		}, "ValidationError: 1 validation error detected: Value '[DONE]' at 'stackStatusFilter' failed to satisfy constraint: Member must satisfy enum value set: [" + statuses() + "]"},
+		"policy": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, StackPolicyBody: ptr("{")}), "ValidationError: Error validating stack policy: Invalid stack policy"},
+		"url":    {create(&cfn.CreateStackInput{StackName: name, TemplateURL: ptr("ftp://x")}), "ValidationError: TemplateURL must be a supported URL."},
 		"describe": {func(w *world) string {
 			return refuses[cfn.DescribeStacksOutput](w, &cfn.DescribeStacksInput{StackName: name})
 		}, "ValidationError: Stack with id s does not exist"},
@@ -251,6 +266,14 @@ func FuzzTemplate(f *testing.F) {
 			checkMachine(t, w.e.State.Stacks[*out.StackId])
 		}
 	})
+}
+
+func statuses() string {
+	var all []string
+	for _, s := range types.StackStatus("").Values() {
+		all = append(all, string(s))
+	}
+	return strings.Join(all, ", ")
 }
 
 func tags(n int) []types.Tag {

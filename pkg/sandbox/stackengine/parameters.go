@@ -41,6 +41,11 @@ func (t *template) readParameters(v any) error {
 		if !alphanumeric.MatchString(name) {
 			return invalid("Template format error: Parameter name %s is non alphanumeric.", name)
 		}
+		for _, k := range keys(fields) {
+			if !slices.Contains(parameterFields, k) {
+				return invalid("Invalid template parameter property '%s'", k)
+			}
+		}
 		p := parameter{}
 		if p.Type, _ = fields["Type"].(string); p.Type == "" {
 			return invalid("Template format error: Every Parameters object must contain a Type member.")

@@ -95,12 +95,7 @@ func (p *program) evalOutputs(r resolver) ([]Output, error) {
 		o := Output{Key: key, Description: def.Description}
 		var ok bool
 		if o.Value, ok = text(v); !ok {
-			if list, isList := v.([]any); isList {
-				o.Value, ok = joinTexts(list)
-			}
-		}
-		if !ok {
-			return nil, invalid("Template format error: Output %s is malformed. The Value field of every Outputs member must evaluate to a String.", key)
+			return nil, invalid("%s.", outputText)
 		}
 		if def.Export != nil {
 			v, err := p.eval(def.Export, r)
@@ -112,18 +107,6 @@ func (p *program) evalOutputs(r resolver) ([]Output, error) {
 		out = append(out, o)
 	}
 	return out, nil
-}
-
-func joinTexts(list []any) (string, bool) {
-	parts := make([]string, len(list))
-	for i, e := range list {
-		s, ok := text(e)
-		if !ok {
-			return "", false
-		}
-		parts[i] = s
-	}
-	return "[" + strings.Join(parts, ", ") + "]", true
 }
 
 // imports lists the names that the template imports, sorted.

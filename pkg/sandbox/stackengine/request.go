@@ -21,6 +21,32 @@ func constraint(value, field, rule string) *Error {
 	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must %s", value, field, rule)
 }
 
+// checkEnum refuses a list with a value that AWS's model does not know.
+func checkEnum[T ~string](given []T, field string, known []T) error {
+	for _, g := range given {
+		if !slices.Contains(known, g) {
+			return constraint("["+commaed(given)+"]", field, "satisfy enum value set: ["+commaed(known)+"]")
+		}
+	}
+	return nil
+}
+
+func commaed[T ~string](list []T) string {
+	texts := make([]string, len(list))
+	for i, s := range list {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// checkToken refuses a client request token that the model does not allow.
+func checkToken(token *string) error {
+	if token != nil && (!tokenPattern.MatchString(*token) || len(*token) > 128) {
+		return constraint(*token, "clientRequestToken", "satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*")
+	}
+	return nil
+}
+
 // checkStackName refuses a name that a new stack cannot have (C7).
 func checkStackName(name string) error {
 	switch {
@@ -109,6 +135,9 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if in.notify == nil {
 		d.Notify = had.Notify
 	}
+	if err := checkEnum(in.capabilities, "capabilities", []types.Capability{"CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"}); err != nil {
+		return nil, nil, err
+	}
 	for _, c := range in.capabilities {
 		d.Capabilities = append(d.Capabilities, string(c))
 	}
@@ -122,6 +151,9 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	}
 	p, err := e.compile(t, d, s.Name, s.ID)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.checkKnown(); err != nil {
 		return nil, nil, err
 	}
 	if err := checkAllowed(p.t, in.allowed); err != nil {
@@ -273,8 +305,8 @@ func (e *Engine) claim(token *string, op, stack, digest string) (repeated bool, 
 	if token == nil {
 		return false, "", nil
 	}
-	if !tokenPattern.MatchString(*token) || len(*token) > 128 {
-		return false, "", constraint(*token, "clientRequestToken", "satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*")
+	if err := checkToken(token); err != nil {
+		return false, "", err
 	}
 	have, ok := e.State.Tokens[*token]
 	if !ok {

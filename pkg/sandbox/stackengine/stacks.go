@@ -17,6 +17,9 @@ func (e *Engine) createStack(ctx context.Context, in *cloudformation.CreateStack
 	if err := checkStackName(name); err != nil {
 		return nil, err
 	}
+	if err := checkToken(in.ClientRequestToken); err != nil {
+		return nil, err
+	}
 	s := e.alive(name)
 	if s != nil && in.ClientRequestToken != nil {
 		digest := requestDigest(in.TemplateBody, in.TemplateURL, in.Parameters, in.Tags, in.Capabilities)

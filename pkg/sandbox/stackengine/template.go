@@ -137,6 +137,9 @@ func readTemplate(raw map[string]any) (*template, error) {
 	if err := t.checkCounts(); err != nil {
 		return nil, err
 	}
+	if err := t.checkForm(); err != nil {
+		return nil, err
+	}
 	return t, t.checkFunctions()
 }
 

@@ -88,7 +88,6 @@ func (b *rules) node(v any) *rule {
 	r := &rule{
 		minLength: number(schema, "minLength", 0), maxLength: number(schema, "maxLength", math.MaxInt),
 		minItems: number(schema, "minItems", 0), maxItems: number(schema, "maxItems", math.MaxInt),
-		minimum: math.Inf(-1), maximum: math.Inf(1),
 	}
 	for keyword := range schema {
 		r.unsure = r.unsure || !plain()[keyword]
@@ -151,12 +150,7 @@ func (r *rule) scalar(schema map[string]any) {
 			return re
 		})
 	}
-	if f, ok := schema["minimum"].(float64); ok {
-		r.minimum = f
-	}
-	if f, ok := schema["maximum"].(float64); ok {
-		r.maximum = f
-	}
+	r.minimum, r.maximum = limits(schema)
 }
 
 func (b *rules) object(r *rule, schema map[string]any) {
@@ -206,7 +200,7 @@ func (r *rule) accepts(v any) bool {
 		return false
 	}
 	if len(r.types) > 0 && !r.ofType(v) {
-		return coerces(v, r.types)
+		return coerces(v, r.types) && beyond(v, r.minimum, r.maximum) == ""
 	}
 	if r.enum != nil && !r.listed(v) || r.format != nil && !r.format(v) {
 		return false

@@ -177,6 +177,10 @@ func TestValidate(t *testing.T) {
 			[]Problem{{"LaunchTemplateData.MetadataOptions.HttpTokens", `"requird" is not an allowed value; did you mean required?`}},
 		},
 		"coerced": {"AWS::Logs::LogGroup", `{"RetentionInDays": "30", "DeletionProtectionEnabled": "true"}`, nil},
+		"coerced, out of range": {
+			"AWS::SQS::Queue", `{"DelaySeconds": "901", "MaximumMessageSize": "0", "MessageRetentionPeriod": "345600"}`,
+			[]Problem{{"DelaySeconds", "must be <= 900 but found 901"}, {"MaximumMessageSize", "must be >= 1024 but found 0"}},
+		},
 		"bad retention": {
 			"AWS::Logs::LogGroup", `{"RetentionInDays": 31}`,
 			[]Problem{{"RetentionInDays", "must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, …"}},

@@ -76,7 +76,7 @@ func (c checker) leaf(e *jsonschema.ValidationError, keyword string, at []string
 	case "type":
 		want := stringOrList(node)
 		if coerces(value, want) {
-			return nil
+			return c.bounds(one, e, value)
 		}
 		return one("want %s, got %s", strings.Join(want, " or "), kindOf(value))
 	case "enum":
@@ -104,6 +104,17 @@ func (c checker) leaf(e *jsonschema.ValidationError, keyword string, at []string
 		return one("a combination that is not allowed")
 	}
 	return one("%s", e.Message)
+}
+
+// bounds holds a number that came as text against the limits that the library
+// applies to numbers alone.
+func (c checker) bounds(one func(string, ...any) []finding, e *jsonschema.ValidationError, value any) []finding {
+	node, _ := c.node(strings.TrimSuffix(e.AbsoluteKeywordLocation, "/type")).(map[string]any)
+	lowest, highest := limits(node)
+	if problem := beyond(value, lowest, highest); problem != "" {
+		return one("%s", problem)
+	}
+	return nil
 }
 
 func enum(one func(string, ...any) []finding, value any, allowed []any) []finding {

@@ -65,6 +65,36 @@ func coerces(v any, want []string) bool {
 	return false
 }
 
+// limits are a schema's for a number.
+func limits(schema map[string]any) (lowest, highest float64) {
+	lowest, highest = math.Inf(-1), math.Inf(1)
+	if f, ok := schema["minimum"].(float64); ok {
+		lowest = f
+	}
+	if f, ok := schema["maximum"].(float64); ok {
+		highest = f
+	}
+	return lowest, highest
+}
+
+// beyond says how a number that came as text is out of its limits, or "".
+func beyond(v any, lowest, highest float64) string {
+	s, ok := v.(string)
+	if !ok {
+		return ""
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil:
+		return ""
+	case f < lowest:
+		return "must be >= " + text(lowest) + " but found " + text(f)
+	case f > highest:
+		return "must be <= " + text(highest) + " but found " + text(f)
+	}
+	return ""
+}
+
 func kindOf(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -97,6 +97,9 @@ func (s *Sandbox) newEngine(r *region, state *stackengine.State) *stackengine.En
 		Usage: func(typeName string) (stackengine.Usage, bool) {
 			return (&call{now: s.clock, account: s.account, region: r, sandbox: s}).usage(typeName)
 		},
+		Role: func(arn string) bool {
+			return (&call{now: s.clock, account: s.account, region: r, sandbox: s}).roleExists(arn)
+		},
 		Secure: func(name, version string) bool { return s.secureParameter(r, name, version) },
 		Secret: func(id, stage, version string) (string, string) { return s.secretValue(r, id, stage, version) },
 		Output: func(region, stack, key string) (string, bool) {

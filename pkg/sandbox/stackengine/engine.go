@@ -65,6 +65,8 @@ type Engine struct {
 	Output func(region, stack, key string) (value string, ok bool)
 	// Zones lists the region's availability zones for Fn::GetAZs; nil means a, b and c.
 	Zones func(region string) []string
+	// Role tells whether a role exists that an operation is to use; nil means unchecked.
+	Role func(arn string) bool
 	// Fetch reads a template from a URL in S3; nil means that no object exists.
 	Fetch func(ctx context.Context, url string) (string, error)
 	// Fail makes an operation on a resource fail with the returned error, for

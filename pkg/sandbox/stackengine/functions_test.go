@@ -200,6 +200,10 @@ func TestRefusedRequests(t *testing.T) {
 		"capability": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: &topic, Capabilities: []types.Capability{"CAPABILITY_ALL"}}), "ValidationError: 1 validation error detected: Value '[CAPABILITY_ALL]' at 'capabilities' failed to satisfy constraint: Member must satisfy enum value set: [CAPABILITY_AUTO_EXPAND, CAPABILITY_NAMED_IAM, CAPABILITY_IAM]"},
 		"mapping":    {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Mappings: {M: {a: {b: c}}}\nResources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, !Ref AWS::Region, b]}}}")}), "ValidationError: Template error: Unable to get mapping for M::us-east-1::b"},
 		"no mapping": {create(&cfn.CreateStackInput{StackName: name, TemplateBody: ptr("Resources: {A: {Type: AWS::SNS::Topic, Properties: {DisplayName: !FindInMap [M, a, b]}}}")}), "ValidationError: Template error: Mapping named 'M' is not present in the 'Mappings' section of template."},
+		"role": {func(w *world) string {
+			w.e.Role = func(string) bool { return false }
+			return refuses[cfn.CreateStackOutput](w, &cfn.CreateStackInput{StackName: name, TemplateBody: &topic, RoleARN: ptr("arn:aws:iam::123456789012:role/none")})
+		}, "ValidationError: Role arn:aws:iam::123456789012:role/none is invalid or cannot be assumed"},
 		"filter": {func(w *world) string {
 			return refuses[cfn.ListStacksOutput](w, &cfn.ListStacksInput{StackStatusFilter: []types.StackStatus{"DONE"}})
 		}, "ValidationError: 1 validation error detected: Value '[DONE]' at 'stackStatusFilter' failed to satisfy constraint: Member must satisfy enum value set: [" + statuses() + "]"},

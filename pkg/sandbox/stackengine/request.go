@@ -121,6 +121,9 @@ func (e *Engine) target(ctx context.Context, s *Stack, in deployment, fresh bool
 	if err != nil {
 		return nil, nil, err
 	}
+	if in.role != nil && e.Role != nil && !e.Role(*in.role) {
+		return nil, nil, invalid("Role %s is invalid or cannot be assumed", *in.role) // B24
+	}
 	d := &Deployment{Template: body, Description: t.Description, RoleARN: deref(in.role), Notify: in.notify, Tags: had.Tags, Timeout: had.Timeout, NoRollback: had.NoRollback}
 	if d.RoleARN == "" {
 		d.RoleARN = had.RoleARN

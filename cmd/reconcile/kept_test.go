@@ -57,8 +57,9 @@ func TestKeptDatabaseInAGroupThatIsNot(t *testing.T) {
 	r.write("specs/extra.yaml", "apiVersion: reconcile/v1\nkind: Stack\nmetadata: {name: bp-extra}\nspec: {template: ./extra.json}\n")
 	r.write("specs/extra.json", `{"Resources": {
   "Vpc": {"Type": "AWS::EC2::VPC", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"CidrBlock": "10.9.0.0/16"}},
-  "A": {"Type": "AWS::EC2::Subnet", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.9.0.0/24"}},
-  "Group": {"Type": "AWS::RDS::DBSubnetGroup", "Properties": {"DBSubnetGroupDescription": "x", "SubnetIds": [{"Ref": "A"}]}},
+  "A": {"Type": "AWS::EC2::Subnet", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.9.0.0/24", "AvailabilityZone": "us-east-1a"}},
+  "B": {"Type": "AWS::EC2::Subnet", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.9.1.0/24", "AvailabilityZone": "us-east-1b"}},
+  "Group": {"Type": "AWS::RDS::DBSubnetGroup", "Properties": {"DBSubnetGroupDescription": "x", "SubnetIds": [{"Ref": "A"}, {"Ref": "B"}]}},
   "Db": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain",
     "Properties": {"Engine": "mariadb", "DBInstanceClass": "db.t4g.medium", "AllocatedStorage": "20", "ManageMasterUserPassword": true, "MasterUsername": "a", "DBSubnetGroupName": {"Ref": "Group"}}}}}`)
 	r.want(0, "apply --yes")

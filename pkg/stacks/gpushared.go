@@ -28,7 +28,7 @@ func (p *platform) gpuSharedStack() plan.Stack {
 		allow(texts(
 			p.arn("cloudwatch", "alarm:production-*-queue-empty"),
 			p.arn("cloudwatch", "alarm:staging-*-queue-empty"),
-		), "cloudwatch:SetAlarmState"),
+		), "cloudwatch:DescribeAlarms", "cloudwatch:SetAlarmState"),
 		allow(cfn.GetAtt("ScaleToZeroLogs", "Arn"), "logs:CreateLogStream", "logs:PutLogEvents"),
 	))
 	s.add("ScaleToZero", cfn.Resource{Type: "AWS::Lambda::Function", Properties: props{
@@ -38,7 +38,7 @@ func (p *platform) gpuSharedStack() plan.Stack {
 		"Architectures": list{"arm64"},
 		"Handler":       "index.handler",
 		"Code":          props{"ZipFile": script(scaleToZeroScript)},
-		"Timeout":       30,
+		"Timeout":       60,
 		"MemorySize":    128,
 		"Role":          cfn.GetAtt("ScaleToZeroRole", "Arn"),
 		"LoggingConfig": props{"LogGroup": cfn.LogicalRef("ScaleToZeroLogs")},

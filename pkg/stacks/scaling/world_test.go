@@ -26,25 +26,32 @@ import (
 // python is a way to run the function: with which boto3.
 type python struct{ name, path, modules string }
 
-// pythons are the ways that are there. Judges bring boto3 with moto.
-func pythons(t *testing.T) []python {
+// standIn is python3 with a stand-in for boto3.
+func standIn(t *testing.T) python {
 	t.Helper()
 	path, err := exec.LookPath("python3")
-	judges := os.Getenv("RECONCILE_REQUIRE_JUDGES") != ""
-	if err != nil && judges {
+	if err != nil && judged() {
 		t.Fatal("python3 is not installed")
 	}
 	if err != nil {
 		t.Skip("python3 is not installed")
 	}
-	standin, err := filepath.Abs("testdata/standin")
+	modules, err := filepath.Abs("testdata/standin")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []python{{"stand-in", path, standin}}
-	if err := exec.Command(path, "-c", "import boto3").Run(); err == nil {
-		out = append(out, python{"boto3", path, ""})
-	} else if judges {
+	return python{"stand-in", path, modules}
+}
+
+func judged() bool { return os.Getenv("RECONCILE_REQUIRE_JUDGES") != "" }
+
+// pythons are the ways that are there. Judges bring boto3 with moto.
+func pythons(t *testing.T) []python {
+	t.Helper()
+	out := []python{standIn(t)}
+	if err := exec.Command(out[0].path, "-c", "import boto3").Run(); err == nil {
+		out = append(out, python{"boto3", out[0].path, ""})
+	} else if judged() {
 		t.Fatal("boto3 is not installed; moto brings it")
 	}
 	return out

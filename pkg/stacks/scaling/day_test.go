@@ -42,6 +42,7 @@ func oneDay() day {
 // TestDayOfLoad simulates one day of the first shipped fleet template, which
 // breaks no promise, and holds docs/scaling.svg to it; UPDATE=1 draws it anew.
 func TestDayOfLoad(t *testing.T) {
+	t.Parallel()
 	f := rendered(t, templates(t)...)[0]
 	s := newSimulation(t, f, oneDay(), newDecider(t)).run()
 	for _, b := range s.broken() {
@@ -74,6 +75,7 @@ func TestDayOfLoad(t *testing.T) {
 // TestSimulationSeesWhatIsWrong: the same day on templates with the faults
 // that a fleet's scaling had, or could get, breaks a promise.
 func TestSimulationSeesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	decide := newDecider(t)
 	set := func(v any, keys ...string) func(node) {
 		return func(r node) {
@@ -120,6 +122,7 @@ func TestSimulationSeesWhatIsWrong(t *testing.T) {
 // TestSteadyWorkKeepsTheFleetSteady: with a queue that stays as it is, the
 // policies agree on one size, get there without going back, and stay.
 func TestSteadyWorkKeepsTheFleetSteady(t *testing.T) {
+	t.Parallel()
 	decide, fleets := newDecider(t), assorted(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		f, d := rapid.SampledFrom(fleets).Draw(rt, "fleet"), anyDay(rt, 3)
@@ -142,6 +145,7 @@ func TestSteadyWorkKeepsTheFleetSteady(t *testing.T) {
 // TestTrackingNeverReachesZero: its expression asks for the workers that the
 // queue needs and never for none, and has a value without any.
 func TestTrackingNeverReachesZero(t *testing.T) {
+	t.Parallel()
 	fleets := assorted(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		f := rapid.SampledFrom(fleets).Draw(rt, "fleet")

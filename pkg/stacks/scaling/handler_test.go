@@ -189,12 +189,17 @@ func hostileEvents() map[string]situation {
 // with AWS's own client where it is installed and with a stand-in, against a
 // sandbox on a port.
 func TestScaleToZeroActsOnFreshZerosOnly(t *testing.T) {
-	all := realAlarms()
-	maps.Copy(all, hostileEvents())
-	for _, client := range pythons(t) {
+	t.Parallel()
+	for i, client := range pythons(t) {
+		all := realAlarms()
+		if i == 0 { // what is hostile does not get as far as AWS's client
+			maps.Copy(all, hostileEvents())
+		}
 		t.Run(client.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, client, all)
 			w.endsInTime()
+			w.known = w.sizes()
 			for _, name := range slices.Sorted(maps.Keys(all)) {
 				w.check(name, all[name])
 			}
@@ -213,7 +218,6 @@ func (w *world) check(name string, s situation) {
 	if s.event != nil {
 		e = s.event(slug)
 	}
-	before := w.sizes()
 	got := w.invoke(e, s.left, s.fault)
 	if (got.Error != "") != s.failed {
 		t.Errorf("%s: error %q\n%s", name, got.Error, got.Told)
@@ -221,9 +225,10 @@ func (w *world) check(name string, s situation) {
 	if got.Seconds > 10 {
 		t.Errorf("%s: it took %.1f s", name, got.Seconds)
 	}
-	want := maps.Clone(before)
+	want := maps.Clone(w.known)
 	want["asg-staging-"+slug] = s.want
-	if d := cmp.Diff(want, w.sizes()); d != "" {
+	w.known = w.sizes()
+	if d := cmp.Diff(want, w.known); d != "" {
 		t.Errorf("%s: desired capacities (-want +got):\n%s%s", name, d, got.Told)
 	}
 	state := "ALARM"

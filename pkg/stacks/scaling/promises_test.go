@@ -158,6 +158,7 @@ func anyDay(rt *rapid.T, hours int) day {
 // TestRandomDaysBreakNoPromise holds the rendered alarms and policies against
 // what they promise.
 func TestRandomDaysBreakNoPromise(t *testing.T) {
+	t.Parallel()
 	decide, fleets := newDecider(t), assorted(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		f := rapid.SampledFrom(fleets).Draw(rt, "fleet")

@@ -199,7 +199,7 @@ func (s *simulation) scale(now int) {
 			continue
 		}
 		changed := a.evaluate(s.metrics, now/60)
-		want := s.group.desired
+		var want int
 		switch {
 		case a.state != stateAlarm:
 			continue

@@ -66,8 +66,9 @@ type world struct {
 		Connect, Read float64
 		Tries, Needed int
 	}
-	in  io.WriteCloser
-	out *bufio.Reader
+	in    io.WriteCloser
+	out   *bufio.Reader
+	known map[string]int // desired capacities after the last situation
 
 	mu    sync.Mutex
 	calls []string

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,7 +31,9 @@ never overwrites a file. The region is that of --region, us-east-1 without it.
 
 In a git repository it also writes workflows for GitHub: validate, plan, apply,
 drift, fleet and unlock. They install the release that wrote them; a build that
-is no release needs --workflows for that.`,
+is no release needs --workflows for that. For a folder that has specs already it
+writes the workflows alone, with the region, branch and environment that these
+name.`,
 		Example: "  reconcile init specs --account 123456789012 --region eu-west-1\n  reconcile init accounts/staging --environment staging-infra",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,11 +45,24 @@ is no release needs --workflows for that.`,
 			if use == "" && action != "" && release != "" {
 				use = action + " # v" + release
 			}
-			plans, err := newWorkflows(dir, use, environment, o.Region)
+			at := workflow.Folder{Environment: environment, Region: cmp.Or(o.Region, "us-east-1")}
+			branch := "main"
+			f := cmd.Flags()
+			there := use != "" && held(dir) && !f.Changed("name") && !f.Changed("account")
+			if there {
+				var err error
+				if branch, err = g.asSpecified(cmd.Context(), dir, &at, f.Changed("environment")); err != nil {
+					return err
+				}
+			}
+			plans, err := newWorkflows(dir, use, branch, at)
 			if err != nil {
 				return err
 			}
-			written, err := spec.Scaffold(cmd.Context(), dir, o)
+			var written []string
+			if !there {
+				written, err = spec.Scaffold(cmd.Context(), dir, o)
+			}
 			if err != nil {
 				return err
 			}
@@ -72,6 +89,32 @@ is no release needs --workflows for that.`,
 	return cmd
 }
 
+// held tells whether a folder holds something already.
+func held(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) > 0
+}
+
+// asSpecified takes what workflows must agree on with the specs of a folder that
+// is there, and gives the branch that is applied.
+func (g *global) asSpecified(ctx context.Context, dir string, at *workflow.Folder, given bool) (string, error) {
+	g.specs = dir
+	set, _, err := g.load(ctx)
+	if err != nil {
+		return "", err
+	}
+	at.Region = set.Platform.Region
+	github := set.Platform.GitHub
+	if github == nil {
+		return "main", nil
+	}
+	if given && at.Environment != github.ApplyEnvironment {
+		return "", fmt.Errorf("--environment %s: %s names %s (spec.github.environments.apply), which the roles trust", at.Environment, dir, github.ApplyEnvironment)
+	}
+	at.Environment = github.ApplyEnvironment
+	return github.Branch, nil
+}
+
 // newWorkflow is what init writes beside the specs.
 type newWorkflow struct {
 	dir   string // of the workflows
@@ -81,7 +124,7 @@ type newWorkflow struct {
 
 // newWorkflows are those for a folder of specs in a git repository; none
 // elsewhere, where the repository has workflows, or without an action.
-func newWorkflows(dir, use, environment, region string) (newWorkflow, error) {
+func newWorkflows(dir, use, branch string, at workflow.Folder) (newWorkflow, error) {
 	root, found := gitAbove(dir)
 	if !found {
 		if use != "" && use != action+" # v"+release {
@@ -96,20 +139,16 @@ func newWorkflows(dir, use, environment, region string) (newWorkflow, error) {
 	if err != nil {
 		return newWorkflow{}, err
 	}
-	if region == "" {
-		region = "us-east-1"
-	}
+	at.Specs, at.Account = filepath.ToSlash(folder), stacks.AccessSuffix(at.Environment)
 	p := newWorkflow{dir: filepath.Join(root, ".github", "workflows")}
-	p.files, err = workflow.Files(workflow.Options{Action: use, Branch: "main", Folders: []workflow.Folder{
-		{Specs: filepath.ToSlash(folder), Environment: environment, Account: stacks.AccessSuffix(environment), Region: region},
-	}})
+	p.files, err = workflow.Files(workflow.Options{Action: use, Branch: branch, Folders: []workflow.Folder{at}})
 	if err != nil {
 		return p, fmt.Errorf("workflows: %w", err)
 	}
 	for name := range p.files {
 		if _, err := os.Lstat(filepath.Join(p.dir, name)); err == nil {
 			return newWorkflow{note: fmt.Sprintf("no workflows: %s has %s already; add {specs: %s, environment: %s, account: %s, region: %s} to the matrices there",
-				p.dir, name, filepath.ToSlash(folder), environment, stacks.AccessSuffix(environment), region)}, nil
+				p.dir, name, at.Specs, at.Environment, at.Account, at.Region)}, nil
 		}
 	}
 	return p, nil

@@ -243,7 +243,8 @@ func (s *story) ci(file string, pull, code int, says ...string) string {
 	s.clone("checkout", "main")
 	temp := s.t.TempDir()
 	w := workflowRun{t: s.t, checkout: s.dir("checkout"), files: map[string]string{}, values: map[string]string{
-		"matrix.specs": "specs", "github.token": githubtest.Token, "inputs.effects": s.inputs, "github.event_name == 'push' && 'true' || ''": "true"}}
+		"matrix.specs": "specs", "github.token": githubtest.Token, "inputs.effects": s.inputs, "github.event_name == 'push' && 'true' || ''": "true",
+		"github.event.pull_request.head.repo.full_name == github.repository && (!github.event.repository.private || vars.CODE_SCANNING == 'on')": fmt.Sprint(origin(s.heads[pull]) == "origin.git")}}
 	w.env = append(w.env, s.rig.env...)
 	for name, value := range map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_API_URL": s.hub.URL, "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": s.hub.Repository, "GITHUB_RUN_ID": "77",

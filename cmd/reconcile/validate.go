@@ -68,7 +68,8 @@ across documents; the rendered templates against AWS's resource schemas.`,
 
 func (g *global) writeSARIF(file string, issues spec.Issues) error {
 	var b bytes.Buffer
-	if err := report.SARIF(&b, g.surroundings().located(issues), version()); err != nil {
+	at := g.surroundings()
+	if err := report.SARIF(&b, at.located(issues), at.folder, version()); err != nil {
 		return err
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {

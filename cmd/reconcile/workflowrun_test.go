@@ -49,10 +49,13 @@ func (w *workflowRun) job(file string) (code int, said string) {
 	var all strings.Builder
 	for _, j := range workflow.Jobs {
 		for _, s := range j.Steps {
-			if s.Run == "" || code != 0 && s.If != "always()" {
+			also, always := strings.CutPrefix(strings.TrimPrefix(s.If, "always()"), " && ")
+			always = always || s.If == "always()"
+			holds, known := w.values[also]
+			if s.Run == "" || code != 0 && !always || known && holds != "true" {
 				continue
 			}
-			if s.If != "" && s.If != "always()" {
+			if also != "" && !known {
 				w.t.Fatalf("%s: if %q is not known here", file, s.If)
 			}
 			out, ended := w.step(s.Run, s.Env)

@@ -21,8 +21,14 @@ type sarifLog struct {
 
 type sarifRun struct {
 	Tool       sarifTool     `json:"tool"`
+	Automation sarifAnalysis `json:"automationDetails"`
 	ColumnKind string        `json:"columnKind"`
 	Results    []sarifResult `json:"results"`
+}
+
+// sarifAnalysis keeps folders apart: findings replace those of the same analysis.
+type sarifAnalysis struct {
+	ID string `json:"id"`
 }
 
 type sarifTool struct {
@@ -78,9 +84,10 @@ type sarifRegion struct {
 }
 
 // SARIF writes the findings for code scanning. Their files are named from the
-// root of the repository. A finding keeps its fingerprint while lines move.
-func SARIF(w io.Writer, issues spec.Issues, version string) error {
-	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "reconcile", Version: version, Rules: []sarifRule{}}}, ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
+// root of the repository, as is the folder of the specs. A finding keeps its
+// fingerprint while lines move.
+func SARIF(w io.Writer, issues spec.Issues, folder, version string) error {
+	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "reconcile", Version: version, Rules: []sarifRule{}}}, Automation: sarifAnalysis{"reconcile/" + clean(folder) + "/"}, ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
 	rules, seen := map[string]int{}, map[string]int{}
 	for _, i := range issues {
 		id := clean(i.Rule)

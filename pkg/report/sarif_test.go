@@ -18,6 +18,7 @@ const sarifSchema = `{
   "properties": {
     "$schema": {"type": "string", "format": "uri"}, "version": {"enum": ["2.1.0"]},
     "runs": {"type": "array", "items": {"type": "object", "required": ["tool"], "additionalProperties": false, "properties": {
+      "automationDetails": {"type": "object", "additionalProperties": false, "properties": {"id": {"type": "string"}}},
       "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
       "tool": {"type": "object", "required": ["driver"], "additionalProperties": false, "properties": {
         "driver": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
@@ -45,7 +46,7 @@ func sarif(t *testing.T, issues spec.Issues) sarifLog {
 	if err := compiler.AddResource("sarif.json", strings.NewReader(sarifSchema)); err != nil {
 		t.Fatal(err)
 	}
-	got := written(t, func(w io.Writer) error { return SARIF(w, issues, "1.2.3") })
+	got := written(t, func(w io.Writer) error { return SARIF(w, issues, "specs", "1.2.3") })
 	var v any
 	if err := json.Unmarshal([]byte(got), &v); err != nil {
 		t.Fatal(err)
@@ -65,6 +66,9 @@ func TestSARIF(t *testing.T) {
 	run := log.Runs[0]
 	if len(run.Tool.Driver.Rules) != 2 || len(run.Results) != 3 {
 		t.Fatalf("%+v", run)
+	}
+	if run.Automation.ID != "reconcile/specs/" {
+		t.Errorf("the analysis is %q", run.Automation.ID)
 	}
 	first := run.Results[0]
 	if first.RuleID != "instance-type" || run.Tool.Driver.Rules[first.RuleIndex].ID != first.RuleID || first.Locations[0].Physical.Region.Line != 2 ||

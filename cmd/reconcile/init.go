@@ -111,7 +111,7 @@ func (g *global) asSpecified(ctx context.Context, dir string, at *workflow.Folde
 	if given && at.Environment != github.ApplyEnvironment {
 		return "", fmt.Errorf("--environment %s: %s names %s (spec.github.environments.apply), which the roles trust", at.Environment, dir, github.ApplyEnvironment)
 	}
-	at.Environment = github.ApplyEnvironment
+	at.Environment, at.Plan = github.ApplyEnvironment, github.PlanEnvironment
 	return github.Branch, nil
 }
 

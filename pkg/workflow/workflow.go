@@ -5,6 +5,7 @@
 package workflow
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ var files embed.FS
 type Folder struct {
 	Specs       string `json:"specs"`       // from the repository's root
 	Environment string `json:"environment"` // of GitHub, that applies it; each has its own
+	Plan        string `json:"-"`           // environment of the jobs that plan a pull request; empty: none
 	Account     string `json:"account"`     // end of the names of its roles' variables: PRODUCTION
 	Region      string `json:"region"`
 }
@@ -48,11 +50,16 @@ func Files(o Options) (map[string][]byte, error) {
 		return nil, err
 	}
 	var environments, matrix []string
+	planning := ""
 	platforms := map[string]Folder{}
 	for _, f := range o.Folders {
 		environments = append(environments, f.Environment)
 		platforms[f.Environment] = f
-		matrix = append(matrix, fmt.Sprintf("- {specs: %s, environment: %s, account: %s, region: %s}", f.Specs, f.Environment, f.Account, f.Region))
+		plans := ""
+		if f.Plan != "" {
+			plans, planning = ", plan: "+f.Plan, "environment: ${{ matrix.plan }}\n    "
+		}
+		matrix = append(matrix, fmt.Sprintf("- {specs: %s, environment: %s, account: %s, region: %s%s}", f.Specs, f.Environment, f.Account, f.Region, plans))
 	}
 	table, err := json.Marshal(platforms)
 	if err != nil {
@@ -72,7 +79,7 @@ func Files(o Options) (map[string][]byte, error) {
 		if strings.Contains(string(b), "matrix:") {
 			which = "matrix.environment"
 		}
-		fill := strings.NewReplacer("uses: ACTION", uses(o.Action), "BRANCH", o.Branch, "#ENVIRONMENTS", strings.Join(environments, ", "),
+		fill := strings.NewReplacer("uses: ACTION", uses(o.Action), "BRANCH", o.Branch, "#PLANNING\n    ", planning, "#ENVIRONMENTS", strings.Join(environments, ", "),
 			"#MATRIX", strings.Join(matrix, "\n          "), "#PLATFORMS", string(table), "#SECRET", secret(o.Folders, which))
 		out[e.Name()] = []byte(fill.Replace(string(b)))
 	}
@@ -117,7 +124,7 @@ func (o Options) check() error {
 		if !plainPath.MatchString(f.Specs) {
 			return fmt.Errorf("folder %q: workflows name it, so it needs a name of letters, digits and . _ / - from the repository's root", f.Specs)
 		}
-		for _, word := range []string{f.Environment, f.Account, f.Region} {
+		for _, word := range []string{f.Environment, f.Account, f.Region, cmp.Or(f.Plan, "none")} {
 			if !plainWord.MatchString(word) {
 				return fmt.Errorf("folder %s: %q is no name for a workflow", f.Specs, word)
 			}

@@ -130,7 +130,7 @@ func TestWorkflowsAreHardened(t *testing.T) {
 		if strings.Contains(string(b), "secrets[") || strings.Contains(string(b), "toJSON(secrets)") {
 			t.Errorf("%s hands all secrets to a job", name)
 		}
-		if strings.Contains(string(b), "#M") || strings.Contains(string(b), "#S") || strings.Contains(string(b), "BRANCH") || strings.Contains(string(b), "ACTION\n") {
+		if strings.Contains(string(b), "#M") || strings.Contains(string(b), "#S") || strings.Contains(string(b), "#P") || strings.Contains(string(b), "BRANCH") || strings.Contains(string(b), "ACTION\n") {
 			t.Errorf("%s has places that nobody filled in", name)
 		}
 		for id, j := range w.Jobs {
@@ -375,6 +375,24 @@ func TestTrustedByName(t *testing.T) {
 		if !strings.HasSuffix(a.Name, "_ROLE_ARN_"+ours().Folders[0].Account) {
 			t.Errorf("bootstrap says %s, which no workflow reads", a.Name)
 		}
+	}
+}
+
+// A platform whose roles trust an environment for plans has its plans made there,
+// where the role's variable is.
+func TestPlansInTheirEnvironment(t *testing.T) {
+	o := twoAccounts()
+	o.Folders[0].Plan = "staging-plan"
+	all, err := workflow.Files(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w document
+	if err := yaml.Unmarshal(all["plan.yml"], &w); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Jobs["plan"].Environment; got != "${{ matrix.plan }}" || !strings.Contains(string(all["plan.yml"]), "account: STAGING, region: eu-west-1, plan: staging-plan}") {
+		t.Errorf("environment %q in\n%s", got, all["plan.yml"])
 	}
 }
 

@@ -45,17 +45,9 @@ name.`,
 			if use == "" && action != "" && release != "" {
 				use = action + " # v" + release
 			}
-			at := workflow.Folder{Environment: environment, Region: cmp.Or(o.Region, "us-east-1")}
-			branch := "main"
 			f := cmd.Flags()
 			there := use != "" && held(dir) && !f.Changed("name") && !f.Changed("account")
-			if there {
-				var err error
-				if branch, err = g.asSpecified(cmd.Context(), dir, &at, f.Changed("environment")); err != nil {
-					return err
-				}
-			}
-			plans, err := newWorkflows(dir, use, branch, at)
+			plans, err := g.workflowsFor(cmd.Context(), dir, use, environment, there, f.Changed("environment"))
 			if err != nil {
 				return err
 			}
@@ -87,6 +79,19 @@ name.`,
 	f.StringVar(&use, "workflows", "", "the action that the workflows install reconcile with, `\"OWNER/NAME@COMMIT # v1.2.3\"`; default: that of this release")
 	f.StringVar(&environment, "environment", "production-infra", "GitHub environment of the jobs that change AWS")
 	return cmd
+}
+
+// workflowsFor are the workflows for a new folder of specs, or for one that is
+// there already.
+func (g *global) workflowsFor(ctx context.Context, dir, use, environment string, there, given bool) (newWorkflow, error) {
+	at, branch := workflow.Folder{Environment: environment, Region: cmp.Or(g.region, "us-east-1")}, "main"
+	if there {
+		var err error
+		if branch, err = g.asSpecified(ctx, dir, &at, given); err != nil {
+			return newWorkflow{}, err
+		}
+	}
+	return newWorkflows(dir, use, branch, at)
 }
 
 // held tells whether a folder holds something already.

@@ -89,7 +89,10 @@ install_bundle() {
     return 0
   fi
   log "installing $bundle"
-  MODELS_BUCKET="$models_bucket" BUNDLE_PREFIX="$bundle" /opt/comfyui/bin/apply-bundle.sh
+  # What it says is in this log already. The limit is Run Command's: a worker
+  # that is still downloading then is billed for nothing.
+  MODELS_BUCKET="$models_bucket" BUNDLE_PREFIX="$bundle" ASSET_SYNC_LOG='' \
+    timeout --kill-after=60 21600 /opt/comfyui/bin/apply-bundle.sh
 }
 
 wait_for_comfyui() {
@@ -108,20 +111,20 @@ wait_for_comfyui() {
 write_environment() {
   local file=/opt/worker/env.new
   install -m 600 -o ubuntu -g ubuntu /dev/null "$file"
-  cat >"$file" <<ENVIRONMENT
-API_BASE_URL=$api_base_url
-WORKER_ID=$instance
-FLEET_SECRET=$secret
-FLEET_SLUG=$slug
-FLEET_STAGE=$stage
-ASG_NAME=$group
-AWS_REGION=$region
-AWS_DEFAULT_REGION=$region
-COMFYUI_BASE_URL=http://127.0.0.1:8188
-POLL_INTERVAL_SECONDS=3
-HEARTBEAT_INTERVAL_SECONDS=30
-MAX_CONCURRENCY=1
-ENVIRONMENT
+  # A builtin, not a here-document: bash may keep that in a file, and this has the secret.
+  printf '%s\n' \
+    "API_BASE_URL=$api_base_url" \
+    "WORKER_ID=$instance" \
+    "FLEET_SECRET=$secret" \
+    "FLEET_SLUG=$slug" \
+    "FLEET_STAGE=$stage" \
+    "ASG_NAME=$group" \
+    "AWS_REGION=$region" \
+    "AWS_DEFAULT_REGION=$region" \
+    COMFYUI_BASE_URL=http://127.0.0.1:8188 \
+    POLL_INTERVAL_SECONDS=3 \
+    HEARTBEAT_INTERVAL_SECONDS=30 \
+    MAX_CONCURRENCY=1 >"$file"
   mv -f "$file" /opt/worker/env
 }
 

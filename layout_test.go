@@ -24,11 +24,12 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/dev", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/assetops", "pkg/dev", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/spec", "schema"}, "wires everything, decides nothing"},
 	"pkg/report":              {[]string{"pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
 	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
 	"pkg/workflow":            {nil, "workflows as files, a leaf"},
 	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
+	"pkg/assetops":            {nil, "the backend's endpoint for operators, a leaf"},
 	"pkg/dev":                 {nil, "pure: what a dev instance is; reads nothing"},
 	"pkg/drift":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "pure: sorts differences, reads nothing"},
 	"pkg/revision":            {nil, "git only; knows no spec"},

@@ -25,7 +25,7 @@ role of a workflow starts one.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDevStart(g), newDevList(g), newDevStop(g))
+	cmd.AddCommand(newDevStart(g), newDevList(g), newDevStop(g), newDevApplyBundle(g))
 	return cmd
 }
 

@@ -60,6 +60,7 @@ func (g *global) showDevStarted(s *session, started cloud.DevStarted) error {
 	fmt.Fprintf(w, "  ComfyUI\t%s\n", row.URL)
 	fmt.Fprintf(w, "  open to\t%s\n", started.CIDR)
 	fmt.Fprintf(w, "  stops\t%s\n", stopsText(i, s.now()))
+	fmt.Fprintf(w, "  bundle\t%s\n", g.command("reconcile dev apply-bundle "+i.ID))
 	fmt.Fprintf(w, "  end\t%s\n", g.command("reconcile dev stop "+i.Fleet.ID()))
 	return w.Flush()
 }

@@ -27,6 +27,7 @@ func mutations() map[string]class {
 		"ContinueUpdateRollback":        tokened,
 		"RollbackStack":                 tokened,
 		"UpdateTerminationProtection":   natural,
+		"SendCommand":                   readBack,
 		"PutParameter":                  readBack,
 		"DeleteParameter":               natural,
 		"PutSecretValue":                tokened,

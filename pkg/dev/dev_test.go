@@ -235,3 +235,65 @@ func TestLeftover(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// What a parameter says goes into a shell on the instance.
+func TestBundleOf(t *testing.T) {
+	f := Fleet{"bp", "staging", "a"}
+	for active, want := range map[string]string{
+		"bundles/x-1": "bundles/x-1", "bundles/x-1/": "bundles/x-1",
+		"": "", "none": "", "bundles/": "", "bundles/..": "", "bundles/a/b": "", "bundles/x'; reboot; '": "", "bundles/$(id)": "", "bundles/x\ny": "", "other/x": "",
+	} {
+		b, err := BundleOf(f, "bp-models-1", active)
+		if b.Prefix != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", active, b.Prefix, err)
+		}
+	}
+	for _, bucket := range []string{"", "b'x", "$(id)", "UPPER"} {
+		if _, err := BundleOf(f, bucket, "bundles/x"); err == nil {
+			t.Errorf("bucket %q is taken", bucket)
+		}
+	}
+}
+
+// The document runs the four commands as one script: what fails first must be
+// how it ends, and the worker's restart must not.
+func TestCommandsEndAtTheFirstFailure(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash")
+	}
+	b, err := BundleOf(Fleet{"bp", "staging", "a"}, "bp-models-1", "bundles/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		installer, systemctl string
+		code                 int
+		calls                string
+	}{
+		"all is well":     {"exit 0", "exit 0", 0, "restart comfyui.service\nrestart comfyui-worker.service\n"},
+		"no worker":       {"exit 0", `case "$*" in *worker*) exit 5 ;; esac`, 0, "restart comfyui.service\nrestart comfyui-worker.service\n"},
+		"install fails":   {"exit 75", "exit 0", 75, ""},
+		"ComfyUI fails":   {"exit 0", "exit 3", 3, "restart comfyui.service\n"},
+		"no installer":    {"", "exit 0", 1, ""},
+		"what it is told": {`[ "$MODELS_BUCKET $BUNDLE_PREFIX" = "bp-models-1 bundles/x" ]`, "exit 0", 0, "restart comfyui.service\nrestart comfyui-worker.service\n"},
+	} {
+		dir := t.TempDir()
+		write := func(name, body string) {
+			if body == "" {
+				return
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("apply-bundle.sh", tt.installer)
+		write("systemctl", "echo \"$*\" >>"+dir+"/calls\n"+tt.systemctl)
+		cmd := exec.Command(bash, "-c", strings.ReplaceAll(strings.Join(b.Commands(), "\n"), "/opt/comfyui/bin", dir))
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != tt.code || unitFile(t, dir, "calls") != tt.calls {
+			t.Errorf("%s: exit code %d, calls %q\n%s", name, got, unitFile(t, dir, "calls"), out)
+		}
+	}
+}

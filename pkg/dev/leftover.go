@@ -75,3 +75,18 @@ func (l Leftover) Named(platform, name string) (Leftover, error) {
 
 // Empty tells that there is nothing to remove.
 func (l Leftover) Empty() bool { return len(l.Instances) == 0 && len(l.Groups) == 0 }
+
+// Running is the one instance that a name means, which must run.
+func (l Leftover) Running(name string) (Instance, error) {
+	i, err := l.Usable(0, false)
+	if err != nil {
+		return Instance{}, err
+	}
+	if i == nil {
+		return Instance{}, &Refusal{"there is no dev instance " + name, "reconcile dev list"}
+	}
+	if i.State != "running" {
+		return Instance{}, &Refusal{fmt.Sprintf("%s is %s", i.ID, i.State), "reconcile dev start " + i.Fleet.ID() + " with your --cidr boots it"}
+	}
+	return *i, nil
+}

@@ -12,6 +12,7 @@ const (
 	registries = "arn:{partition}:ecr:{region}:{account}:repository/{platform}-*"
 	buckets    = "arn:{partition}:s3:::{platform}-*"
 	manifests  = "arn:{partition}:s3:::{platform}-models-{account}/bundles/*"
+	syncLogs   = "arn:{partition}:s3:::{platform}-logs-{account}/asset-sync/*"
 	ownBucket  = "arn:{partition}:s3:::{bucket}"
 	ownObjects = "arn:{partition}:s3:::{bucket}/*"
 	ownLock    = "arn:{partition}:s3:::{bucket}/lock/*"
@@ -134,8 +135,14 @@ func Calls() []Call {
 		{"S3", "ListMultipartUploads", []string{"s3:ListBucketMultipartUploads"}, []string{buckets}, nil, byHand},
 		{"S3", "AbortMultipartUpload", []string{"s3:AbortMultipartUpload"}, []string{buckets + "/*"}, nil, byHand},
 		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, writing},
+		{"S3", "PutObject", []string{"s3:PutObject"}, []string{syncLogs}, nil, developing},
+		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{syncLogs}, nil, developing},
 		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, locking},
 
+		{"SSM", "DescribeInstanceInformation", []string{"ssm:DescribeInstanceInformation"}, []string{anything}, nil, developing},
+		{"SSM", "ListCommands", []string{"ssm:ListCommands"}, []string{anything}, nil, developing},
+		{"SSM", "SendCommand", []string{"ssm:SendCommand"}, []string{anything}, nil, developing},
+		{"SSM", "GetCommandInvocation", []string{"ssm:GetCommandInvocation"}, []string{anything}, nil, developing},
 		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
 		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
 		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, append([]Command{Dev}, reading...)},

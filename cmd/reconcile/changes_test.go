@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/google/go-cmp/cmp"
 
-	"reconcile/pkg/plan"
 	"reconcile/pkg/sandbox"
 	"reconcile/pkg/sandbox/stackengine"
 )
@@ -37,45 +33,6 @@ func TestPromotedAMI(t *testing.T) {
 			t.Errorf("the group starts version %s", v)
 		}
 	})
-}
-
-// A bundle's pointer waits for the bundle's manifest, and moves when it is there.
-func TestBundlePointerFollowsTheManifest(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, "")
-	r.edit(`template: "gpu-default"`, `template: "gpu-default"`+"\n\t\tbundle: \"base-sdxl\"", "specs/fleets.cue")
-	const pointer = "/bp/fleets/staging/gpu-default/active_bundle"
-	first := r.run("apply --yes")
-	if got := r.parameter(pointer); got != "none" {
-		t.Errorf("%s is %q before there is a bundle (exit code %d)\n%s", pointer, got, first.code, first.all())
-	}
-	s := r.want(0, "plan", "manifest", "specs/fleets.cue")
-	key := ""
-	for _, w := range strings.FieldsFunc(s.out, func(c rune) bool { return strings.ContainsRune(" \n'\",;:()\\", c) }) {
-		if _, rest, ok := strings.Cut(w, "//bp-models-123456789012/"); ok && strings.HasSuffix(rest, ".json") {
-			key = rest
-		}
-	}
-	if key == "" {
-		t.Fatalf("the plan names no manifest:\n%s", s.out)
-	}
-	r.want(4, "apply --yes", key)
-	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
-		c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-		if _, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bp-models-123456789012"), Key: &key, Body: strings.NewReader("{}")}); err != nil {
-			t.Fatal(err)
-		}
-	})
-	r.want(0, "apply --yes", "2 steps done")
-	r.empty()
-	if got := r.parameter(pointer); !strings.Contains(key, got) || got == "none" {
-		t.Errorf("%s is %q, the manifest %s", pointer, got, key)
-	}
-	// From now on the specs own it.
-	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) { put(ctx, t, cfg, pointer, "none") })
-	if d := cmp.Diff([]string{"update " + string(plan.ID(plan.KindParameter, pointer))}, steps(r.plan(""))); d != "" {
-		t.Errorf("after a hand moved the pointer (-want +got):\n%s", d)
-	}
 }
 
 // What a replacement leaves behind because it cannot be deleted is said, and

@@ -80,15 +80,7 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 	r.want(0, "plan", "No changes.")
 	r.want(0, "unlock --yes")
 
-	for command, calls := range r.calls {
-		for call := range calls {
-			if !slices.ContainsFunc(permission.Calls(), func(c permission.Call) bool {
-				return c.Service+" "+c.Operation == call && slices.Contains(c.Commands, permission.Command(command))
-			}) {
-				t.Errorf("%s calls %s, which its role does not allow: see pkg/permission", command, call)
-			}
-		}
-	}
+	r.allowed()
 	for _, command := range []string{"plan", "comment", "status", "apply", "destroy", "bootstrap", "history", "unlock", "drift"} {
 		if len(r.calls[command]) == 0 {
 			t.Errorf("%s was not recorded", command)
@@ -97,6 +89,20 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 	for _, call := range []string{"CloudFormation CreateChangeSet", "CloudFormation DeleteStack", "SSM PutParameter", "S3 PutObject"} {
 		if !r.calls["apply"][call] {
 			t.Errorf("the scenario did not make apply call %s", call)
+		}
+	}
+}
+
+// allowed holds that each command's role allows what it called.
+func (r *recorded) allowed() {
+	r.t.Helper()
+	for command, calls := range r.calls {
+		for call := range calls {
+			if !slices.ContainsFunc(permission.Calls(), func(c permission.Call) bool {
+				return c.Service+" "+c.Operation == call && slices.Contains(c.Commands, permission.Command(command))
+			}) {
+				r.t.Errorf("%s calls %s, which its role does not allow: see pkg/permission", command, call)
+			}
 		}
 	}
 }

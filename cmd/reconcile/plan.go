@@ -25,6 +25,8 @@ func (d *display) bind(cmd *cobra.Command) {
 type selectFlags struct {
 	fleets, stacks []string
 	since          string // git revision; plan only
+	bundles        []string
+	storeOnly      bool
 }
 
 func (s *selectFlags) bind(cmd *cobra.Command) {
@@ -45,7 +47,7 @@ func (s *selectFlags) flags() []string {
 }
 
 func (s *selectFlags) selection() plan.Selection {
-	return plan.Selection{Fleets: s.fleets, Stacks: s.stacks}
+	return plan.Selection{Fleets: s.fleets, Stacks: s.stacks, Bundles: s.bundles, StoreOnly: s.storeOnly}
 }
 
 func newPlan(g *global) *cobra.Command {
@@ -121,6 +123,9 @@ func (g *global) planIn(ctx context.Context, s *session, wanted selectFlags, app
 		}
 	}
 	s.own = desired.Own
+	if desired.Bundles, err = g.localFiles(ctx, desired.Bundles, sel); err != nil {
+		return plan.Plan{}, s, nil, err
+	}
 	live, err := g.settled(ctx, s, desired.Target.Platform,
 		func() (plan.Live, error) { return s.cloud.Read(ctx, desired, sel) },
 		func(l plan.Live) ([]plan.LiveStack, error) {

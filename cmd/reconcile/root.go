@@ -77,7 +77,7 @@ what should be, AWS holds what is.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(
 		newInit(g), newValidate(g), newRender(g), newSchema(g),
-		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newDrift(g), newHistory(g), newUnlock(g), newComment(g),
+		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newDrift(g), newBundle(g), newHistory(g), newUnlock(g), newComment(g),
 		newBootstrap(g), newDev(g),
 		newSandbox(g), newVersion(g),
 	)

@@ -186,7 +186,10 @@ func (g *global) carryOut(ctx context.Context, s *session, p proposal, t *turn) 
 	t.mu.Unlock()
 	port := s.cloud.Port(running)
 	defer port.Close()
-	port.Bucket, port.Guard, port.Own = t.bucket, t.guard, s.own
+	port.Bucket, port.Guard, port.Own, port.Account = t.bucket, t.guard, s.own, p.plan.Target.Account
+	files, closing := g.specFiles()
+	defer closing()
+	port.Files = files
 	if t.held == nil { // before there is a lock, its place is made
 		t.first = func(ctx context.Context) error { return p.record(ctx, s, t, nil) }
 	} else if err := p.record(running, s, t, t.guard); err != nil {

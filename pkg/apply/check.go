@@ -85,6 +85,10 @@ func machineOf(s plan.Step) func(*task) {
 		case plan.ActionCreate, plan.ActionUpdate, plan.ActionRun:
 			return startSecret
 		}
+	case s.Kind == plan.KindBundle && b.Bundle != nil:
+		if s.Action == plan.ActionCreate {
+			return startBundle
+		}
 	case s.Kind == plan.KindLogGroup && b.LogGroup != nil:
 		switch s.Action {
 		case plan.ActionCreate, plan.ActionUpdate, plan.ActionDelete:
@@ -108,6 +112,8 @@ func targetOf(s plan.Step) string {
 		return "parameter " + b.Parameter.Name
 	case b.Secret != nil:
 		return "secret " + b.Secret.Name
+	case b.Bundle != nil:
+		return "bundle " + b.Bundle.Manifest.BundleID
 	case b.LogGroup != nil:
 		return "log group " + b.LogGroup.Name
 	case b.Bucket != nil: // while it is emptied nothing else happens to its stack

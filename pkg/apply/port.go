@@ -76,12 +76,18 @@ const (
 	OpEmptyBucket Op = "empty-bucket"
 	// OpReadGroup reads the Auto Scaling group Name: Response.Group, nil when absent.
 	OpReadGroup Op = "read-group"
+	// OpReadBundle reads the manifest of Bundle: Response.Bundle, never nil.
+	OpReadBundle Op = "read-bundle"
+	// OpPutBundle stores what is missing of Bundle's assets and then its manifest, none of them over anything that is
+	// there: progress, then Response.Said. A manifest that exists and says the same is as good as written;
+	// FailureConflict when it says something else. It resumes what an earlier one left half done.
+	OpPutBundle Op = "put-bundle"
 )
 
 // Mutates tells whether a request of this kind changes something at AWS.
 func (o Op) Mutates() bool {
 	switch o {
-	case OpReadStack, OpWatchStack, OpReadParameter, OpReadSecret, OpReadLogGroup, OpReadGroup:
+	case OpReadStack, OpWatchStack, OpReadParameter, OpReadSecret, OpReadLogGroup, OpReadGroup, OpReadBundle:
 		return false
 	}
 	return true
@@ -106,6 +112,7 @@ type Request struct {
 	Parameter *plan.ParameterBody // Value is a literal here
 	Secret    *plan.SecretBody
 	LogGroup  *plan.LogGroupBody
+	Bundle    *plan.BundleBody
 }
 
 // ChangeSetInput is a change set to create. The template has no open reference.
@@ -141,6 +148,8 @@ type Response struct {
 	Secret    *plan.LiveSecret
 	LogGroup  *plan.LiveLogGroup
 	Group     *plan.LiveGroup
+	Bundle    *plan.LiveBundle
+	Said      string // what was done, for people
 }
 
 // ChangeSet is a settled change set.
@@ -174,7 +183,16 @@ type Progress struct {
 	State    string    `json:"state,omitempty"` // its resource status
 	Reason   string    `json:"reason,omitempty"`
 	Done     int       `json:"done,omitempty"` // resources settled in this operation
+	Transfer *Transfer `json:"transfer,omitempty"`
 	At       time.Time `json:"at,omitzero"`
+}
+
+// Transfer is how far the storing of a bundle is.
+type Transfer struct {
+	Bytes       int64 `json:"bytes"`                 // stored or found stored
+	Total       int64 `json:"total"`                 // of all that was missing at the start
+	PerSecond   int64 `json:"perSecond,omitempty"`   // bytes, of late
+	SecondsLeft int64 `json:"secondsLeft,omitempty"` // at that rate
 }
 
 // Cause is a resource event that made an operation fail.

@@ -192,6 +192,8 @@ func (e *engine) interrupt() Result {
 		case t.running != "":
 			message = t.running + " goes on without us"
 			t.event(EventNote, Event{Message: message + "; to resume: " + t.filled(StepResult{Command: resumeCommand}).Command})
+		case t.half != "":
+			message = t.half
 		case t.started:
 			message = "stopped before anything was changed"
 		}

@@ -25,6 +25,7 @@ type task struct {
 	ended   bool
 	next    state
 	running string // what would go on at AWS if the run ended now
+	half    string // what a run that ends now leaves half done, where nothing goes on at AWS
 	waits   int    // operations of others that were waited for
 	looks   int    // watches that did not see the end of ours
 	result  StepResult

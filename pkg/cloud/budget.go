@@ -33,6 +33,8 @@ func paceOf(service, operation string) (key string, calls int) {
 		return "SSM", 5
 	case "CloudWatch Logs":
 		return service, 9
+	case "S3":
+		return service, 200 // 3,500 writes and 5,500 reads a second for a prefix
 	case "ACM", "ECS", "Secrets Manager":
 		return service, 10
 	}

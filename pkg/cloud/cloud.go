@@ -81,6 +81,7 @@ type Cloud struct {
 	secrets *secretsmanager.Client
 	logs    *cloudwatchlogs.Client
 	s3      *s3.Client
+	s3Data  *s3.Client // for requests that carry or copy much
 	acm     *acm.Client
 }
 
@@ -162,12 +163,22 @@ func (c *Cloud) openClients(cfg aws.Config, static bool) {
 	c.secrets = secretsmanager.NewFromConfig(cfg)
 	c.logs = cloudwatchlogs.NewFromConfig(cfg)
 	c.acm = acm.NewFromConfig(cfg)
-	c.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
+	set := func(o *s3.Options) {
 		o.DisableLogOutputChecksumValidationSkipped = true // it would write to standard error past our log
 		// What is not AWS has no DNS name per bucket.
 		o.UsePathStyle = static || cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
+	}
+	c.s3 = s3.NewFromConfig(cfg, set)
+	c.s3Data = s3.NewFromConfig(cfg, set, func(o *s3.Options) {
+		if patient, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			o.HTTPClient = patient.WithTimeout(dataTimeout).WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = dataTimeout })
+		}
 	})
 }
+
+// dataTimeout is for one part of an upload on a slow line, or for S3 to copy
+// one part.
+const dataTimeout = 20 * time.Minute
 
 // Account asks STS whose credentials these are: the 12-digit account id.
 func (c *Cloud) Account(ctx context.Context) (string, error) {

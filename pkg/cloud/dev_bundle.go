@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"reconcile/pkg/dev"
+	"reconcile/pkg/plan"
 )
 
 const (
@@ -100,8 +101,8 @@ func (c *Cloud) ApplyDevBundle(ctx context.Context, a DevApply, say func(string)
 // kept tells whether a command's output is in the logs bucket; what may not be
 // looked at counts as kept, so that it stands in nobody's way.
 func (c *Cloud) kept(ctx context.Context, a DevApply, sent dev.Command) bool {
-	there, err := c.objectExists(ctx, a.Account, dev.LogsBucket(a.Instance.Fleet.Platform, a.Account), dev.LogKey(a.Instance.Fleet, a.Bundle, a.Instance.ID, sent.Sent))
-	return there || err != nil
+	log, err := c.asset(ctx, a.Account, plan.Object{Bucket: dev.LogsBucket(a.Instance.Fleet.Platform, a.Account), Key: dev.LogKey(a.Instance.Fleet, a.Bundle, a.Instance.ID, sent.Sent)})
+	return log.Exists || err != nil
 }
 
 // ping is what Systems Manager says of an instance's agent; empty when it does

@@ -44,10 +44,17 @@ func mutations() map[string]class {
 		"RevokeSecurityGroupIngress":    natural,
 		// A second attempt of a conditional call that was carried out is refused
 		// by its own condition; who asked reads and finds its own content.
-		"PutObject":            natural,
-		"DeleteObject":         natural,
-		"DeleteObjects":        natural, // by version
-		"AbortMultipartUpload": natural,
+		"PutObject":               natural,
+		"DeleteObject":            natural,
+		"DeleteObjects":           natural, // by version
+		"CopyObject":              natural,
+		"CompleteMultipartUpload": natural,
+		// The same part with the same content; another upload beside one whose
+		// answer was lost, which is found and resumed or expires.
+		"UploadPart":            natural,
+		"UploadPartCopy":        natural,
+		"CreateMultipartUpload": natural,
+		"AbortMultipartUpload":  natural,
 	}
 }
 

@@ -3,10 +3,12 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"sync"
 
 	"reconcile/pkg/apply"
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/plan"
 )
 
@@ -27,6 +29,10 @@ type Port struct {
 	// Own tells the role that CloudFormation acts with, in every stack but our
 	// own; the zero value: with the rights of the caller.
 	Own plan.Own
+	// Account owns the buckets of bundles; Files is the folder of specs, which has
+	// the local files that they name.
+	Account string
+	Files   fs.FS
 	// Guard, if set, is asked before each request that changes something; its
 	// error keeps the request from being sent.
 	Guard func(context.Context, apply.Request) error
@@ -166,6 +172,8 @@ func subject(r apply.Request) string {
 		return string(r.Op) + " " + r.Parameter.Name
 	case r.Secret != nil:
 		return string(r.Op) + " " + r.Secret.Name
+	case r.Bundle != nil:
+		return string(r.Op) + " " + r.Bundle.Name
 	case r.LogGroup != nil:
 		return string(r.Op) + " " + r.LogGroup.Name
 	case r.ChangeSet != "":
@@ -223,6 +231,10 @@ func (p *Port) do(ctx context.Context, r apply.Request, out *apply.Response) (er
 		err = c.emptyBucket(ctx, r.Name, r.Keep)
 	case apply.OpReadGroup:
 		out.Group, err = c.group(ctx, r.Name)
+	case apply.OpReadBundle:
+		out.Bundle, err = c.manifest(ctx, p.Account, plan.Object{Bucket: r.Bundle.Bucket, Key: bundle.ManifestKey(r.Bundle.Manifest.BundleID)})
+	case apply.OpPutBundle:
+		out.Said, err = p.putBundle(ctx, r)
 	default:
 		err = &apply.Failure{Message: "unknown operation " + string(r.Op)}
 	}

@@ -129,7 +129,8 @@ func newReader(c *Cloud, account string, d plan.Desired) *reader {
 		Groups:          map[string]plan.LiveGroup{},
 		LaunchTemplates: map[string]plan.LiveLaunchTemplate{},
 		Images:          map[string]plan.LiveImage{},
-		Objects:         map[string]bool{},
+		Bundles:         map[string]plan.LiveBundle{},
+		Assets:          map[string]plan.LiveAsset{},
 		Certificates:    map[string]plan.LiveCertificate{},
 		Named:           map[string]plan.LiveNamed{},
 		Remains:         map[string]map[string]plan.LiveResource{},
@@ -149,7 +150,10 @@ func (r *reader) unasked(s plan.ReadSet) plan.ReadSet {
 	s.Groups = names("group", s.Groups)
 	s.LaunchTemplates = names("launch template", s.LaunchTemplates)
 	s.Images = slices.DeleteFunc(slices.Clone(s.Images), func(i plan.Image) bool { return !r.first("image", i.Repository+":"+i.Tag) })
-	s.Objects = slices.DeleteFunc(slices.Clone(s.Objects), func(o plan.Object) bool { return !r.first("object", o.Bucket+"/"+o.Key) })
+	objects := func(kind string, all []plan.Object) []plan.Object {
+		return slices.DeleteFunc(slices.Clone(all), func(o plan.Object) bool { return !r.first(kind, o.Bucket+"/"+o.Key) })
+	}
+	s.Manifests, s.Assets, s.Copied = objects("manifest", s.Manifests), objects("asset", s.Assets), objects("asset", s.Copied)
 	if s.Certificate != "" && !r.first("certificate", s.Certificate) {
 		s.Certificate = ""
 	}

@@ -128,12 +128,7 @@ func (r *reader) extras(ctx context.Context, g *errgroup.Group, s plan.ReadSet) 
 			return merge(r, r.live.Images, named, err)
 		})
 	}
-	for _, o := range s.Objects {
-		g.Go(func() error {
-			exists, err := r.cloud.objectExists(ctx, r.account, o.Bucket, o.Key)
-			return merge(r, r.live.Objects, map[string]bool{o.Bucket + "/" + o.Key: exists}, err)
-		})
-	}
+	r.bundles(ctx, g, s)
 	if s.Certificate != "" {
 		g.Go(func() error {
 			found, err := r.cloud.certificate(ctx, s.Certificate)

@@ -110,8 +110,8 @@ func TestImages(t *testing.T) {
 }
 
 // E17: a bucket of another account is never asked without saying whose it should be.
-func TestObjectExists(t *testing.T) {
-	const key = "HEAD /bp-models-123456789012/bundles/b/manifest.json"
+func TestAssetExists(t *testing.T) {
+	const key = "HEAD /bp-models-123456789012/assets/vae/1"
 	for status, want := range map[int]string{200: "true <nil>", 404: "false <nil>", 403: "false 403"} {
 		c, _ := open(t, map[string]func(ask) answer{key: func(a ask) answer {
 			if got := a.header.Get("X-Amz-Expected-Bucket-Owner"); got != account {
@@ -119,10 +119,10 @@ func TestObjectExists(t *testing.T) {
 			}
 			return answer{status: status}
 		}}, func(o *Options) { o.Endpoint = "https://sandbox.invalid" })
-		ok, err := c.objectExists(t.Context(), account, "bp-models-123456789012", "bundles/b/manifest.json")
-		got := fmt.Sprint(ok, " ", err)
+		found, err := c.asset(t.Context(), account, plan.Object{Bucket: "bp-models-123456789012", Key: "assets/vae/1"})
+		got := fmt.Sprint(found.Exists, " ", err)
 		if err != nil {
-			got = fmt.Sprint(ok, " ", status)
+			got = fmt.Sprint(found.Exists, " ", status)
 		}
 		if got != want {
 			t.Errorf("status %d: %s, want %s (%v)", status, got, want, err)

@@ -3,17 +3,14 @@ package cloud
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"reconcile/pkg/plan"
@@ -136,23 +133,6 @@ func (c *Cloud) imagesOnce(ctx context.Context, repository string, tags []string
 		}
 	}
 	return found, nil
-}
-
-// objectExists is HeadObject, which refuses a bucket of another account.
-func (c *Cloud) objectExists(ctx context.Context, account, bucket, key string) (bool, error) {
-	in := &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}
-	if account != "" {
-		in.ExpectedBucketOwner = aws.String(account)
-	}
-	_, err := c.s3.HeadObject(ctx, in)
-	if err == nil {
-		return true, nil
-	}
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound {
-		return false, nil
-	}
-	return false, c.readError("look for s3://"+bucket+"/"+key, err)
 }
 
 // certificate reads an ACM certificate; Exists is false when there is none.

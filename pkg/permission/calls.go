@@ -11,8 +11,10 @@ const (
 	logs       = "arn:{partition}:logs:{region}:{account}:*"
 	registries = "arn:{partition}:ecr:{region}:{account}:repository/{platform}-*"
 	buckets    = "arn:{partition}:s3:::{platform}-*"
+	models     = "arn:{partition}:s3:::{platform}-models-{account}"
 	manifests  = "arn:{partition}:s3:::{platform}-models-{account}/bundles/*"
 	syncLogs   = "arn:{partition}:s3:::{platform}-logs-{account}/asset-sync/*"
+	assets     = "arn:{partition}:s3:::{platform}-models-{account}/assets/*"
 	ownBucket  = "arn:{partition}:s3:::{bucket}"
 	ownObjects = "arn:{partition}:s3:::{bucket}/*"
 	ownLock    = "arn:{partition}:s3:::{bucket}/lock/*"
@@ -29,13 +31,15 @@ const changeSets = "rc-*"
 // of an operation is in AWS's Service Authorization Reference; only where it is
 // not SERVICE:OPERATION a comment says why.
 func Calls() []Call {
-	reading := []Command{Plan, Comment, Status, Drift, Apply, Destroy, Bootstrap}
+	reading := []Command{Plan, Comment, Status, Drift, Apply, Destroy, Bootstrap, Bundle}
 	asking := append([]Command{History, Unlock, Dev}, reading...)
 	developing := []Command{Dev}
 	writing := []Command{Apply, Destroy, Bootstrap}
-	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock} // approvals are consumed once: the journal tells
-	byHand := []Command{EmptyBucket}                                                 // data goes by somebody's own rights, never by a workflow's
-	locking := []Command{Apply, Destroy, Bootstrap, Unlock}
+	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock, Bundle} // approvals are consumed once: the journal tells
+	byHand := []Command{EmptyBucket}                                                         // data goes by somebody's own rights, never by a workflow's
+	locking := []Command{Apply, Destroy, Bootstrap, Unlock, Bundle}
+	keeping := append([]Command{Bundle}, writing...) // lock and journal
+	storing := []Command{Apply, Bundle}
 	ours := map[string]map[string]string{"StringLike": {"cloudformation:ChangeSetName": changeSets}}
 	// A stack operation of ours always names CloudFormation's role; without it
 	// CloudFormation would act with the rights of whoever called last (I17).
@@ -81,6 +85,7 @@ func Calls() []Call {
 		{"CloudWatch Logs", "DeleteRetentionPolicy", []string{"logs:DeleteRetentionPolicy"}, []string{workerLogs}, nil, writing},
 		{"CloudWatch Logs", "DeleteLogGroup", []string{"logs:DeleteLogGroup"}, []string{workerLogs}, nil, writing},
 
+		{"EC2", "DescribeImages", []string{"ec2:DescribeImages"}, []string{anything}, nil, []Command{Bundle}},
 		{"EC2", "DescribeLaunchTemplateVersions", []string{"ec2:DescribeLaunchTemplateVersions"}, []string{anything}, nil, reading},
 		{"EC2", "DescribeInstances", []string{"ec2:DescribeInstances"}, []string{anything}, nil, developing},
 		{"EC2", "DescribeInstanceTypeOfferings", []string{"ec2:DescribeInstanceTypeOfferings"}, []string{anything}, nil, developing},
@@ -126,15 +131,28 @@ func Calls() []Call {
 		// HeadBucket is allowed by ListBucket, HeadObject by GetObject.
 		{"S3", "HeadBucket", []string{"s3:ListBucket"}, []string{buckets}, nil, reading},
 		{"S3", "GetBucketTagging", []string{"s3:GetBucketTagging"}, []string{buckets}, nil, reading},
-		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{manifests}, nil, reading},
+		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{assets}, nil, reading},
+		{"S3", "GetObject", []string{"s3:GetObject"}, []string{manifests}, nil, reading},
+		// What a bundle is copied from is somebody's bucket, which allows it itself.
+		{"S3", "PutObject", []string{"s3:PutObject"}, []string{assets, manifests}, nil, storing},
+		{"S3", "CopyObject", []string{"s3:PutObject"}, []string{assets}, nil, storing},
+		{"S3", "CreateMultipartUpload", []string{"s3:PutObject"}, []string{assets}, nil, storing},
+		{"S3", "UploadPart", []string{"s3:PutObject"}, []string{assets}, nil, storing},
+		{"S3", "UploadPartCopy", []string{"s3:PutObject"}, []string{assets}, nil, storing},
+		{"S3", "CompleteMultipartUpload", []string{"s3:PutObject"}, []string{assets}, nil, storing},
+		{"S3", "AbortMultipartUpload", []string{"s3:AbortMultipartUpload"}, []string{assets}, nil, storing},
+		{"S3", "ListParts", []string{"s3:ListMultipartUploadParts"}, []string{assets}, nil, storing},
+		{"S3", "ListMultipartUploads", []string{"s3:ListBucketMultipartUploads"}, []string{models}, nil, storing},
 
+		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{models}, nil, []Command{Bundle}},
+		{"S3", "GetObject", []string{"s3:GetObject"}, []string{assets}, nil, []Command{Bundle}},
 		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{ownBucket}, nil, recorded},
 		{"S3", "GetObject", []string{"s3:GetObject"}, []string{ownObjects}, nil, recorded},
 		{"S3", "ListObjectVersions", []string{"s3:ListBucketVersions"}, []string{buckets}, nil, byHand},
 		{"S3", "DeleteObjects", []string{"s3:DeleteObject", "s3:DeleteObjectVersion"}, []string{buckets + "/*"}, nil, byHand},
 		{"S3", "ListMultipartUploads", []string{"s3:ListBucketMultipartUploads"}, []string{buckets}, nil, byHand},
 		{"S3", "AbortMultipartUpload", []string{"s3:AbortMultipartUpload"}, []string{buckets + "/*"}, nil, byHand},
-		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, writing},
+		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, keeping},
 		{"S3", "PutObject", []string{"s3:PutObject"}, []string{syncLogs}, nil, developing},
 		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{syncLogs}, nil, developing},
 		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, locking},
@@ -146,10 +164,10 @@ func Calls() []Call {
 		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
 		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
 		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, append([]Command{Dev}, reading...)},
-		{"SSM", "GetParameterHistory", []string{"ssm:GetParameterHistory"}, []string{parameters}, nil, writing},
+		{"SSM", "GetParameterHistory", []string{"ssm:GetParameterHistory"}, []string{parameters}, nil, keeping},
 		{"SSM", "ListTagsForResource", []string{"ssm:ListTagsForResource"}, []string{parameters}, nil, writing},
 		// A parameter that is made with tags needs AddTagsToResource.
-		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, writing},
+		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, keeping},
 		{"SSM", "DeleteParameter", []string{"ssm:DeleteParameter"}, []string{parameters}, nil, writing},
 
 		// STS answers everybody who they are.

@@ -30,7 +30,8 @@ const (
 	// workflow has it.
 	EmptyBucket Command = "destroy --resource"
 	// Dev makes and removes dev instances. No role of a workflow has it.
-	Dev Command = "dev"
+	Dev    Command = "dev"
+	Bundle Command = "bundle" // a person's: no workflow runs it
 )
 
 // Call is one operation of AWS's API by the names that the SDK has for service

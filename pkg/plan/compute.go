@@ -116,7 +116,7 @@ func sorted(d Desired) Desired {
 	d.LogGroups = by(d.LogGroups, func(l LogGroup) string { return l.Name })
 	d.Fleets = by(d.Fleets, func(f Fleet) string { return f.ID })
 	d.Images = by(d.Images, func(i Image) string { return imageKey(i) + " " + i.Stack })
-	d.Objects = by(d.Objects, objectKey)
+	d.Bundles = by(d.Bundles, func(b Bundle) string { return b.Name })
 	return d
 }
 
@@ -184,6 +184,8 @@ func (c *computation) node(n *node) {
 		c.secret(&c.d.Secrets[n.index], n)
 	case KindLogGroup:
 		c.logGroup(&c.d.LogGroups[n.index], n)
+	case KindBundle:
+		c.bundle(&c.d.Bundles[n.index], n)
 	}
 }
 
@@ -303,7 +305,7 @@ func (c *computation) withMissing(wanted map[StepID]bool) map[StepID]bool {
 		planned[id] = true
 		n := c.g.nodes[id]
 		for _, dep := range n.deps {
-			if c.g.nodes[dep] != nil && c.missing(c.g.nodes[dep], n) {
+			if need := c.g.nodes[dep]; need != nil && (need.kind != KindStack || len(c.sel.Bundles) == 0) && c.missing(need, n) {
 				visit(dep)
 			}
 		}
@@ -322,6 +324,9 @@ func (c *computation) missing(n, user *node) bool {
 		return !ok
 	case KindSecret:
 		return !c.l.Secrets[c.d.Secrets[n.index].Name].HasCurrent
+	case KindBundle:
+		b := c.d.Bundles[n.index]
+		return !b.stored(c.l.Bundles[objectKey(b.Object())])
 	case KindLogGroup:
 		_, ok := c.l.LogGroups[c.d.LogGroups[n.index].Name]
 		return !ok

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/spec"
 )
@@ -21,13 +22,14 @@ type Target struct {
 // known. Slices are sorted by name.
 type Desired struct {
 	Target     Target
+	Folder     string // of the specs, as the user names it
 	Stacks     []Stack
 	Parameters []Parameter
 	Secrets    []Secret
 	LogGroups  []LogGroup
 	Fleets     []Fleet
-	Images     []Image  // container images that services need
-	Objects    []Object // S3 objects that steps need
+	Images     []Image // container images that services need
+	Bundles    []Bundle
 	// Certificate must be issued before the stacks that use it deploy.
 	Certificate *Certificate
 	Approvals   []spec.Approval
@@ -85,7 +87,7 @@ type Parameter struct {
 	Value    any    // string or open reference; nil with Generate
 	Generate string // "hex48": 48 random bytes in hex, made at the moment of writing
 	Policy   ParameterPolicy
-	Object   string // key of Desired.Objects that must exist before Value may be written
+	Bundle   string // name in Desired.Bundles: Value names it, and may be written once it is stored
 	Fleet    string
 	Contract bool // shared with the backend: overwritten by name, deleted only if we created it
 	Source   spec.Source
@@ -127,10 +129,44 @@ type Image struct {
 	Source     spec.Source
 }
 
-// Object is an S3 object that must exist.
+// Object is an S3 object.
 type Object struct {
-	Bucket string // or open reference
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+}
+
+// Bundle is a set of assets in the models bucket, and the manifest that names them.
+type Bundle struct {
+	Name     string
+	Bucket   string
+	Stack    string          // that declares the bucket
+	Manifest bundle.Manifest // without the moment of its creation
+	Assets   []Asset         // each object once, sorted by key
+	Used     bool            // a fleet names it; another one is stored only when it is selected
+	Source   spec.Source
+}
+
+// Object is the bundle's manifest in the bucket.
+func (b Bundle) Object() Object { return Object{b.Bucket, bundle.ManifestKey(b.Manifest.BundleID)} }
+
+// Asset is an object of a bundle and where it comes from; with neither File nor
+// From it must be stored already.
+type Asset struct {
 	Key    string
+	SHA256 string
+	File   string      // relative to the folder of specs
+	From   *Object     // to copy
+	Local  *LocalFile  // what is known of File; nil: it was not looked at
+	Source spec.Source // of File or From, or else of the whole entry
+	Hash   spec.Source // of SHA256
+}
+
+// LocalFile is a file on this machine.
+type LocalFile struct {
+	Exists  bool
+	Size    int64  // bytes
+	SHA256  string // of all of it
+	Problem string // why it cannot be read
 }
 
 // Certificate is an ACM certificate.

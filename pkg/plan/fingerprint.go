@@ -71,6 +71,14 @@ func FingerprintLogGroup(g *LiveLogGroup) string {
 	return fingerprint("log-group", strconv.Itoa(g.RetentionDays))
 }
 
+// FingerprintBundle identifies whether a manifest is there.
+func FingerprintBundle(b *LiveBundle) string {
+	if b == nil || !b.Exists {
+		return fingerprint("bundle", "absent")
+	}
+	return fingerprint("bundle", "stored")
+}
+
 // fingerprint hashes length-prefixed parts, so that no two lists collide.
 func fingerprint(parts ...string) string {
 	h := sha256.New()

@@ -169,7 +169,8 @@ func overlay(l *plan.Live, over plan.Live) {
 	}
 	maps.Copy(l.LaunchTemplates, over.LaunchTemplates)
 	maps.Copy(l.Images, over.Images)
-	maps.Copy(l.Objects, over.Objects)
+	maps.Copy(l.Bundles, over.Bundles)
+	maps.Copy(l.Assets, over.Assets)
 	maps.Copy(l.Certificates, over.Certificates)
 	l.Named, l.Remains = over.Named, over.Remains
 }

@@ -75,6 +75,11 @@ func newGraph(d *Desired) (*graph, error) {
 			return nil, err
 		}
 	}
+	for i, b := range d.Bundles {
+		if err := add(KindBundle, b.Name, i); err != nil {
+			return nil, err
+		}
+	}
 	for _, n := range g.nodes {
 		n.refs = references(d, n)
 		n.deps = g.dependencies(d, n)
@@ -135,6 +140,12 @@ func (g *graph) dependencies(d *Desired, n *node) []StepID {
 	case KindSecret:
 		if stack := d.Secrets[n.index].Stack; stack != "" {
 			set[ID(KindStack, stack)] = true
+		}
+	case KindBundle:
+		set[ID(KindStack, d.Bundles[n.index].Stack)] = true
+	case KindParameter:
+		if name := d.Parameters[n.index].Bundle; name != "" {
+			set[ID(KindBundle, name)] = true
 		}
 	}
 	if d.Own.Stack != "" {

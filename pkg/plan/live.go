@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/cfn"
 )
 
@@ -18,8 +19,11 @@ type Live struct {
 	Groups          map[string]LiveGroup
 	LaunchTemplates map[string]LiveLaunchTemplate
 	Images          map[string]LiveImage // key "repository:tag"
-	Objects         map[string]bool      // key "bucket/key": exists
-	Certificates    map[string]LiveCertificate
+	// Bundles are manifests, key "bucket/key"; Assets are the objects that they
+	// name, and those that would be copied.
+	Bundles      map[string]LiveBundle
+	Assets       map[string]LiveAsset
+	Certificates map[string]LiveCertificate
 	// Named is what has the names that resources to be created would get; key
 	// NamedResource.Key. An entry that does not exist says that it was looked for.
 	Named map[string]LiveNamed
@@ -124,6 +128,23 @@ type LiveCertificate struct {
 	Status string // ISSUED, PENDING_VALIDATION, …
 	Domain string
 	SANs   []string
+}
+
+// LiveBundle is a manifest in the models bucket.
+type LiveBundle struct {
+	Exists   bool
+	NoBucket bool             // the bucket is not there
+	Manifest *bundle.Manifest // nil: absent, or it cannot be read
+	Problem  string           // why it cannot be read
+}
+
+// LiveAsset is an object of S3.
+type LiveAsset struct {
+	Exists bool
+	Size   int64  // bytes
+	SHA256 string // in hex, where S3 has that of the whole object
+	// Problem is why it cannot be looked at, with AWS's code; only for what is copied.
+	Problem string
 }
 
 // LiveNamed is what has the name that a resource to be created would get.

@@ -16,6 +16,10 @@ type Options struct {
 type Selection struct {
 	Fleets []string // STAGE/SLUG
 	Stacks []string // stack names
+	// Bundles are names of bundles of the specs, used by fleets or not, with the
+	// pointers of the fleets that use them. Stacks are not added to these.
+	Bundles   []string
+	StoreOnly bool // Bundles are without those pointers
 	// Since limits the plan further to what a change of the specs can affect, and
 	// adds the deletion of stacks that the change took away; nil: no such limit.
 	Since *Since
@@ -24,8 +28,8 @@ type Selection struct {
 // All tells whether nothing was narrowed.
 func (s Selection) All() bool { return !s.named() && !s.Since.narrows() }
 
-// named tells whether fleets or stacks were named.
-func (s Selection) named() bool { return len(s.Fleets) > 0 || len(s.Stacks) > 0 }
+// named tells whether fleets, stacks or bundles were named.
+func (s Selection) named() bool { return len(s.Fleets)+len(s.Stacks)+len(s.Bundles) > 0 }
 
 // DestroyOptions of Destroy.
 type DestroyOptions struct {

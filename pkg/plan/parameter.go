@@ -2,7 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"reconcile/pkg/cfn"
 )
@@ -55,11 +55,11 @@ func (c *computation) parameter(p *Parameter, n *node) {
 	action := ActionUpdate
 	if !exists {
 		action = ActionCreate
-		if missing := c.lacksObject(p); missing != nil {
-			c.tell(missing, p.Source)
+		if lacks := c.lacksBundle(p); lacks != nil {
 			waiting := *p
-			waiting.Value, waiting.Object = noBundle, ""
+			waiting.Value, waiting.Bundle = noBundle, ""
 			p, value, known = &waiting, noBundle, true
+			n = n.without(lacks.ID)
 		}
 	}
 	c.values[p.Name] = paramState{value, known, p.Type == secureString}
@@ -134,9 +134,6 @@ func (c *computation) addParameter(p *Parameter, n *node, r *resolver, live Live
 	if blocked == nil {
 		blocked = r.problem()
 	}
-	if blocked == nil {
-		blocked = c.lacksObject(p)
-	}
 	if blocked != nil {
 		step.Blocked = blocked.blocked()
 		c.tell(blocked, p.Source)
@@ -144,22 +141,19 @@ func (c *computation) addParameter(p *Parameter, n *node, r *resolver, live Live
 	c.add(n, step)
 }
 
-// lacksObject finds the S3 object that must be there before the value names it.
-func (c *computation) lacksObject(p *Parameter) *problem {
-	if p.Object == "" {
+// lacksBundle is the step of the bundle that the value names, when it is
+// blocked: workers would start without the bundle.
+func (c *computation) lacksBundle(p *Parameter) *Step {
+	step := c.steps[ID(KindBundle, p.Bundle)]
+	if p.Bundle == "" || step == nil || step.Blocked == nil {
 		return nil
 	}
-	bucket := "…"
-	for _, o := range c.d.Objects {
-		if o.Key != p.Object {
-			continue
-		}
-		if bucket = o.Bucket; c.l.Objects[objectKey(o)] {
-			return nil
-		}
-	}
-	return &problem{code: "bundle-missing", target: p.Name,
-		reason: fmt.Sprintf("parameter %s would name a bundle whose manifest s3://%s/%s does not exist; workers would start without it",
-			p.Name, bucket, p.Object),
-		command: fmt.Sprintf("aws s3 cp %s s3://%s/%s", p.Object[strings.LastIndexByte(p.Object, '/')+1:], bucket, p.Object)}
+	return step
+}
+
+// without is the node when it does not wait for one of the things it needs.
+func (n *node) without(id StepID) *node {
+	other := *n
+	other.deps = slices.DeleteFunc(slices.Clone(n.deps), func(dep StepID) bool { return dep == id })
+	return &other
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/spec"
 )
@@ -24,6 +25,7 @@ const (
 	KindSecret    Kind = "secret"
 	KindLogGroup  Kind = "log-group"
 	KindObjects   Kind = "objects" // all that a bucket holds
+	KindBundle    Kind = "bundle"
 )
 
 // Action of a step, and of a change to one resource.
@@ -110,6 +112,25 @@ type Body struct {
 	LogGroup  *LogGroupBody  `json:"logGroup,omitempty"`
 	Bucket    *BucketBody    `json:"bucket,omitempty"`
 	Recover   *RecoverBody   `json:"recover,omitempty"`
+	Bundle    *BundleBody    `json:"bundle,omitempty"`
+}
+
+// BundleBody stores the assets that are missing and then the manifest.
+type BundleBody struct {
+	Name     string          `json:"name"`
+	Bucket   string          `json:"bucket"`
+	Manifest bundle.Manifest `json:"manifest"` // created_at is set when it is written
+	Assets   []Upload        `json:"assets"`   // all of them, sorted by key
+}
+
+// Upload is an object that a bundle needs, and where it comes from if it is not
+// there; with neither File nor From it must be.
+type Upload struct {
+	Key    string  `json:"key"`
+	SHA256 string  `json:"sha256"`
+	File   string  `json:"file,omitempty"` // relative to the folder of specs
+	From   *Object `json:"from,omitempty"` // to copy
+	Size   int64   `json:"size,omitempty"` // bytes, where it is known
 }
 
 // StackBody is a stack's template with its open references; apply substitutes

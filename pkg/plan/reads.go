@@ -19,8 +19,10 @@ type ReadSet struct {
 	Groups          []string // Auto Scaling groups
 	LaunchTemplates []string // by name
 	Images          []Image
-	Objects         []Object
-	Certificate     string // ARN, or empty
+	Manifests       []Object // of bundles
+	Assets          []Object // in the models bucket
+	Copied          []Object // what bundles copy from; perhaps somebody else's
+	Certificate     string   // ARN, or empty
 	// Named are names that resources to be created would get, of types in
 	// NamedTypes: is there something that has them already?
 	Named []NamedResource
@@ -39,7 +41,7 @@ type ReadSet struct {
 // Empty tells whether there is nothing to read.
 func (r ReadSet) Empty() bool {
 	return len(r.StackOutputs)+len(r.Stacks)+len(r.Parameters)+len(r.Secrets)+len(r.LogGroups)+len(r.Groups)+
-		len(r.LaunchTemplates)+len(r.Images)+len(r.Objects)+len(r.Named)+len(r.Remains) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
+		len(r.LaunchTemplates)+len(r.Images)+len(r.Manifests)+len(r.Assets)+len(r.Copied)+len(r.Named)+len(r.Remains) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
 }
 
 // Reads says what to read at first, beside the index of all stacks: all that
@@ -74,7 +76,13 @@ func Reads(d Desired, sel Selection) (ReadSet, error) {
 	}
 	for _, p := range d.Parameters {
 		if id := ID(KindParameter, p.Name); all[id] {
-			c.parameter(&d, p, g.nodes[id].refs)
+			c.parameters[p.Name] = true
+			c.refs(g.nodes[id].refs)
+		}
+	}
+	for _, b := range d.Bundles {
+		if all[ID(KindBundle, b.Name)] {
+			c.manifests[b.Object()] = true
 		}
 	}
 	for _, s := range d.Secrets {
@@ -113,7 +121,7 @@ func fleetPath(t Target) string { return "/" + t.Platform + "/fleets/" }
 type collector struct {
 	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates, remains map[string]bool
 	images                                                                               map[Image]bool
-	objects                                                                              map[Object]bool
+	manifests, assets, copied                                                            map[Object]bool
 	named                                                                                map[NamedResource]bool
 }
 
@@ -121,7 +129,7 @@ func newCollector() *collector {
 	return &collector{
 		outputs: map[string]bool{}, templates: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
 		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{}, remains: map[string]bool{},
-		images: map[Image]bool{}, objects: map[Object]bool{}, named: map[NamedResource]bool{},
+		images: map[Image]bool{}, manifests: map[Object]bool{}, assets: map[Object]bool{}, copied: map[Object]bool{}, named: map[NamedResource]bool{},
 	}
 }
 
@@ -148,16 +156,6 @@ func (c *collector) fleet(f Fleet) {
 	}
 }
 
-func (c *collector) parameter(d *Desired, p Parameter, refs []cfn.Ref) {
-	c.parameters[p.Name] = true
-	c.refs(refs)
-	for _, o := range d.Objects {
-		if p.Object != "" && o.Key == p.Object {
-			c.objects[o] = true
-		}
-	}
-}
-
 func (c *collector) refs(refs []cfn.Ref) {
 	for _, r := range refs {
 		if r.Stack != "" {
@@ -179,10 +177,7 @@ func (c *collector) set() ReadSet {
 	sort.Slice(r.Images, func(a, b int) bool {
 		return imageKey(r.Images[a])+" "+r.Images[a].Stack < imageKey(r.Images[b])+" "+r.Images[b].Stack
 	})
-	for o := range c.objects {
-		r.Objects = append(r.Objects, o)
-	}
-	sort.Slice(r.Objects, func(a, b int) bool { return objectKey(r.Objects[a]) < objectKey(r.Objects[b]) })
+	r.Manifests, r.Assets, r.Copied = sortedObjects(c.manifests), sortedObjects(c.assets), sortedObjects(c.copied)
 	for n := range c.named {
 		r.Named = append(r.Named, n)
 	}
@@ -196,7 +191,16 @@ func (c *collector) set() ReadSet {
 // imageKey is the key of Live.Images.
 func imageKey(i Image) string { return i.Repository + ":" + i.Tag }
 
-// objectKey is the key of Live.Objects.
+func sortedObjects(set map[Object]bool) []Object {
+	var out []Object
+	for o := range set {
+		out = append(out, o)
+	}
+	sort.Slice(out, func(a, b int) bool { return objectKey(out[a]) < objectKey(out[b]) })
+	return out
+}
+
+// objectKey is the key of Live.Bundles and Live.Assets.
 func objectKey(o Object) string { return o.Bucket + "/" + o.Key }
 
 const (

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"sort"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 // SelectionError says that a pattern of a selection selects nothing.
 type SelectionError struct {
-	Flag    string // "fleet" or "stack"
+	Flag    string // "fleet", "stack" or "bundle"
 	Pattern string
 	Nearest []string // names that look like it, best first; may be empty
 	Err     error    // a pattern that is no glob
@@ -143,9 +144,10 @@ func (g *graph) selected(d *Desired, sel Selection) (map[StepID]bool, error) {
 func (g *graph) matched(d *Desired, sel Selection) (map[StepID]bool, error) {
 	hit := map[StepID]bool{}
 	if !sel.named() {
-		for id := range g.nodes {
-			hit[id] = true
+		for id, n := range g.nodes {
+			hit[id] = n.kind != KindBundle || d.Bundles[n.index].Used
 		}
+		maps.DeleteFunc(hit, func(_ StepID, in bool) bool { return !in })
 		return hit, nil
 	}
 	stackNames := make([]string, len(d.Stacks))
@@ -182,8 +184,19 @@ func (g *graph) matched(d *Desired, sel Selection) (map[StepID]bool, error) {
 			}
 		}
 	}
+	bundleNames := make([]string, len(d.Bundles))
+	for i, b := range d.Bundles {
+		bundleNames[i] = b.Name
+	}
+	bundles, err := matchNames("bundle", sel.Bundles, bundleNames)
+	if err != nil {
+		return nil, err
+	}
+	for name := range bundles {
+		hit[ID(KindBundle, name)] = true
+	}
 	for _, p := range d.Parameters {
-		if fleets[p.Fleet] {
+		if fleets[p.Fleet] || bundles[p.Bundle] && !sel.StoreOnly {
 			hit[ID(KindParameter, p.Name)] = true
 		}
 	}

@@ -94,10 +94,6 @@ func contents(d *Desired, g *graph) (map[StepID]string, error) {
 		f.Source = spec.Source{}
 		fleets[f.Stack] = append(fleets[f.Stack], f)
 	}
-	objects := map[string]string{}
-	for _, o := range d.Objects {
-		objects[o.Key] = objectKey(o)
-	}
 	out := make(map[StepID]string, len(g.nodes))
 	for id, n := range g.nodes {
 		var v any
@@ -115,7 +111,7 @@ func contents(d *Desired, g *graph) (map[StepID]string, error) {
 		case KindParameter:
 			p := d.Parameters[n.index]
 			p.Source = spec.Source{}
-			v = []any{p, objects[p.Object]}
+			v = p
 		case KindSecret:
 			s := d.Secrets[n.index]
 			s.Source = spec.Source{}
@@ -124,6 +120,9 @@ func contents(d *Desired, g *graph) (map[StepID]string, error) {
 			l := d.LogGroups[n.index]
 			l.Source = spec.Source{}
 			v = l
+		case KindBundle:
+			b := d.Bundles[n.index]
+			v = []any{b.Manifest, b.Bucket, b.Used, b.origins()}
 		}
 		text, err := cfn.Canonical(v)
 		if err != nil {

@@ -42,8 +42,9 @@ func deployed(t testing.TB, d plan.Desired) plan.Live {
 	for _, i := range d.Images {
 		l.Images[i.Repository+":"+i.Tag] = plan.LiveImage{Exists: true, Digest: "sha256:1"}
 	}
-	for _, o := range d.Objects {
-		l.Objects[o.Bucket+"/"+o.Key] = true
+	for _, b := range d.Bundles {
+		o := b.Object()
+		l.Bundles[o.Bucket+"/"+o.Key] = plan.LiveBundle{Exists: true, Manifest: &b.Manifest}
 	}
 	if d.Certificate != nil {
 		l.Certificates[d.Certificate.ARN] = plan.LiveCertificate{Exists: true, Status: "ISSUED", Domain: d.Certificate.Domain}
@@ -71,7 +72,7 @@ func empty(d plan.Desired) plan.Live {
 		Stacks: map[string]plan.LiveStack{}, Parameters: map[string]plan.LiveParameter{},
 		Secrets: map[string]plan.LiveSecret{}, LogGroups: map[string]plan.LiveLogGroup{},
 		Groups: map[string]plan.LiveGroup{}, LaunchTemplates: map[string]plan.LiveLaunchTemplate{},
-		Images: map[string]plan.LiveImage{}, Objects: map[string]bool{}, Certificates: map[string]plan.LiveCertificate{},
+		Images: map[string]plan.LiveImage{}, Bundles: map[string]plan.LiveBundle{}, Assets: map[string]plan.LiveAsset{}, Certificates: map[string]plan.LiveCertificate{},
 		NotRead: []string{"hand edits inside stacks"},
 	}
 }

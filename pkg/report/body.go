@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ const shortValue = 40
 // tell says what a step does: in a line, and in the rows below it.
 func (o Options) tell(s plan.Step) (string, []row) {
 	head, rows := headline(s), o.body(s)
-	if s.Kind != plan.KindStack && s.Action == plan.ActionCreate && len(rows) == 1 && len(rows[0].after) <= shortValue {
+	if s.Kind != plan.KindStack && s.Kind != plan.KindBundle && s.Action == plan.ActionCreate && len(rows) == 1 && len(rows[0].after) <= shortValue {
 		return head + " = " + rows[0].after, nil
 	}
 	return head, rows
@@ -48,7 +49,11 @@ func (o Options) tell(s plan.Step) (string, []row) {
 // body tells what a step does. What says the same of many resources is said
 // once, unless everything is wanted.
 func (o Options) body(s plan.Step) []row {
-	if s.Kind != plan.KindStack {
+	switch s.Kind {
+	case plan.KindStack:
+	case plan.KindBundle:
+		return o.objects(s)
+	default:
 		return o.value(s)
 	}
 	groups := byResource(s.Changes)
@@ -183,6 +188,25 @@ func (o Options) value(s plan.Step) []row {
 		return nil
 	}
 	return o.properties(s.Changes, s.Source)
+}
+
+// objects tells of a bundle: what is stored or goes away, and where it comes from.
+func (o Options) objects(s plan.Step) []row {
+	var out []row
+	for i, c := range s.Changes {
+		if !o.Verbose && i == manyResources && len(s.Changes) > manyResources+1 {
+			out = append(out, row{kind: rowSentence, text: fmt.Sprintf("and %s more", counted(len(s.Changes)-i, "object"))})
+			break
+		}
+		text := clean(c.Resource)
+		for _, v := range []any{c.Before, c.After} {
+			if says, ok := v.(string); ok {
+				text += ": " + clean(says)
+			}
+		}
+		out = append(out, row{kind: rowSentence, mark: symbolOf(c.Action), text: text})
+	}
+	return out
 }
 
 func generated(s plan.Step) bool {

@@ -51,6 +51,7 @@ type Progress struct {
 type activity struct {
 	step    plan.Step
 	began   time.Time
+	told    time.Time // when a line last told of its transfer
 	last    apply.Progress
 	settled int
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"reconcile/pkg/apply"
 	"reconcile/pkg/plan"
@@ -17,7 +18,8 @@ func (p *Progress) follow(e apply.Event) []string {
 	step := p.step(e)
 	switch e.Type {
 	case apply.EventStepStarted:
-		p.active = append(p.active, &activity{step: step, began: p.o.Now()})
+		now := p.o.Now()
+		p.active = append(p.active, &activity{step: step, began: now, told: now})
 		if p.o.Terminal || quick(step) {
 			return nil
 		}
@@ -32,7 +34,7 @@ func (p *Progress) follow(e apply.Event) []string {
 				return l
 			}
 		}
-		line := p.ink.green("done") + " " + name + ": " + past(step.Action)
+		line := p.ink.green("done") + " " + name + ": " + past(step)
 		if a != nil {
 			line += settled(a) + took(p.o.Now().Sub(a.began))
 		}
@@ -81,6 +83,24 @@ func (p *Progress) fold(kind string, of int) []string {
 	return []string{p.ink.green("done") + fmt.Sprintf(" %d of %s", n, counted(of, kind))}
 }
 
+// transferEvery is how often a line tells how far a transfer is.
+const transferEvery = 10 * time.Second
+
+// transferred is how far a transfer is, how fast it goes and for how long still.
+func transferred(t apply.Transfer) string {
+	line := plan.Bytes(t.Bytes) + " of " + plan.Bytes(t.Total)
+	if t.Total > 0 {
+		line += fmt.Sprintf(" (%d %%)", 100*t.Bytes/t.Total)
+	}
+	if t.PerSecond > 0 {
+		line += ", " + plan.Bytes(t.PerSecond) + "/s"
+		if t.SecondsLeft > 0 {
+			line += ", " + elapsed(time.Duration(t.SecondsLeft)*time.Second) + " left"
+		}
+	}
+	return line
+}
+
 // settled is how many resources a stack's operation worked on. Of a deletion
 // the plan knows which of them are kept.
 func settled(a *activity) string {
@@ -110,7 +130,7 @@ func quick(s plan.Step) bool {
 	case plan.ActionProtect, plan.ActionUnprotect:
 		return true
 	}
-	return s.Kind != "" && s.Kind != plan.KindStack
+	return s.Kind != "" && s.Kind != plan.KindStack && s.Kind != plan.KindBundle
 }
 
 // news is a message that says more than that a step is done.
@@ -129,12 +149,16 @@ func (p *Progress) progress(name string, e apply.Event) []string {
 	}
 	now := *e.Progress
 	var rolledBack bool
+	var l []string
 	if i := p.index(e.Step); i >= 0 {
 		a := p.active[i]
+		if t := now.Transfer; t != nil && !p.o.Terminal && p.o.Now().Sub(a.told) >= transferEvery {
+			a.told = p.o.Now()
+			l = append(l, name+": "+transferred(*t))
+		}
 		rolledBack = strings.Contains(now.Status, "ROLLBACK") && now.Status != a.last.Status
 		a.last, a.settled = now, max(a.settled, now.Done)
 	}
-	var l []string
 	if rolledBack {
 		l = append(l, p.ink.red("rollback")+" "+name+": "+clean(now.Status))
 	}
@@ -179,8 +203,11 @@ func (p *Progress) name(e apply.Event) string {
 }
 
 // past says what was done. "created 41 resources" reads on after it.
-func past(a plan.Action) string {
-	switch a {
+func past(s plan.Step) string {
+	if s.Kind == plan.KindBundle && s.Action == plan.ActionCreate {
+		return "stored"
+	}
+	switch s.Action {
 	case plan.ActionCreate:
 		return "created"
 	case plan.ActionUpdate:

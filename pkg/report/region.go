@@ -121,6 +121,8 @@ func (p *Progress) activityLine(a *activity, width int, since string) string {
 		line += fmt.Sprintf("  %d/%d", min(a.last.Done, n), n)
 	}
 	switch {
+	case a.last.Transfer != nil:
+		line += "  " + transferred(*a.last.Transfer)
 	case a.last.Resource != "":
 		line += "  " + clean(a.last.Resource)
 		if a.last.Type != "" {

@@ -106,6 +106,9 @@ func verb(s plan.Step) string {
 	if s.Body.Bucket != nil {
 		return "delete, in every version"
 	}
+	if s.Kind == plan.KindBundle && s.Action == plan.ActionCreate {
+		return "store"
+	}
 	switch s.Action {
 	case plan.ActionCreate:
 		return "create"

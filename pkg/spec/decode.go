@@ -299,7 +299,7 @@ func decodeBundle(raw json.RawMessage, meta Meta, set *Set) error {
 		b.Title = meta.Name
 	}
 	for _, wa := range w.Spec.Assets {
-		a := Asset(wa)
+		a := Asset{Kind: wa.Kind, SHA256: wa.SHA256, File: wa.File, S3URL: wa.S3URL, Filename: wa.Filename, TargetPath: wa.TargetPath, Action: wa.Action}
 		if a.Filename == "" {
 			a.Filename = path.Base(a.File + strings.TrimPrefix(a.S3URL, "s3://"))
 			if a.File == "" && a.S3URL == "" {

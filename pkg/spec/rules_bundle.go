@@ -31,7 +31,8 @@ func (l *loader) checkAsset(b *Bundle, j int, targets map[string]int) {
 		l.issues.add(b.At(p+".s3URL"), p, "asset-source", "names a local file and an S3 object; the asset comes from one of them")
 	}
 	if a.File != "" {
-		if _, problem := l.entry(b.At(p+".file").File, a.File); problem != "" {
+		var problem string
+		if a.Path, problem = l.entry(b.At(p+".file").File, a.File); problem != "" {
 			l.issues.add(b.At(p+".file"), p+".file", "asset-file", problem)
 		}
 	}

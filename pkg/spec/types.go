@@ -244,6 +244,7 @@ type Asset struct {
 	Kind       string // checkpoint, lora, vae, embedding, controlnet, custom_node, other
 	SHA256     string
 	File       string // local file, relative to the spec; or
+	Path       string // that file, relative to the folder of specs, with slashes
 	S3URL      string // s3://bucket/key; or neither: stored already under SHA256
 	Filename   string // original_filename
 	TargetPath string

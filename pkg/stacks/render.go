@@ -30,8 +30,11 @@ func Render(set spec.Set, opts Options) (plan.Desired, error) {
 	target := plan.Target{
 		Platform: p.Name, Account: p.Account, Region: p.Region, Revision: opts.Revision, Specs: set.Digest, Role: p.execARN(),
 	}
-	d := plan.Desired{Target: target, Own: plan.OwnOf(target), Approvals: slices.Clone(p.Approvals)}
+	d := plan.Desired{Target: target, Folder: set.Dir, Own: plan.OwnOf(target), Approvals: slices.Clone(p.Approvals)}
 	if err := p.renderStacks(&d, fleets); err != nil {
+		return plan.Desired{}, err
+	}
+	if err := p.renderBundles(&d); err != nil {
 		return plan.Desired{}, err
 	}
 	if err := p.renderParameters(&d, fleets); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/plan"
 	"reconcile/pkg/spec"
@@ -20,7 +21,7 @@ import (
 func TestRenderIsDeterministic(t *testing.T) {
 	t.Parallel()
 	set := many(2)
-	set.Bundles = []spec.Bundle{bundle("one"), bundle("two")}
+	set.Bundles = []spec.Bundle{aBundle("one"), aBundle("two")}
 	set.Fleets[0].Bundle, set.Fleets[1].Bundle = "one", "two"
 	set.Stacks = []spec.Stack{userStack("extra-a"), userStack("extra-b")}
 	first := encode(t, render(t, set))
@@ -72,19 +73,20 @@ func TestRenderSharesNothing(t *testing.T) {
 
 func TestContractParameters(t *testing.T) {
 	set := shipped()
-	set.Bundles = []spec.Bundle{bundle("base-sdxl")}
+	set.Bundles = []spec.Bundle{aBundle("base-sdxl")}
 	set.Fleets[1].Bundle, set.Fleets[1].Enabled = "base-sdxl", false
 	d := render(t, set)
-	id, err := stacks.BundleID(set.Bundles[0])
+	manifest, err := bundle.Of(set.Bundles[0])
 	if err != nil {
 		t.Fatal(err)
 	}
+	id := manifest.BundleID
 	type parameter struct {
 		Name, Type string
 		Value      any
 		Generate   string
 		Policy     plan.ParameterPolicy
-		Object     string
+		Bundle     string
 		Fleet      string
 	}
 	want := []parameter{
@@ -94,14 +96,14 @@ func TestContractParameters(t *testing.T) {
 			`{"version":1,"template_slug":"gpu-default","instance_type":"g4dn.xlarge","ami_ssm_parameter":"/bp/ami/fleets/production/gpu-default","enabled":true}`,
 			"", plan.PolicyOwn, "", "production/gpu-default"},
 		{"/bp/fleets/staging/fleet-secret", "SecureString", nil, "hex48", plan.PolicyCreate, "", ""},
-		{"/bp/fleets/staging/gpu-default/active_bundle", "String", "bundles/" + id, "", plan.PolicyOwn, "bundles/" + id + "/manifest.json", "staging/gpu-default"},
+		{"/bp/fleets/staging/gpu-default/active_bundle", "String", "bundles/" + id, "", plan.PolicyOwn, "base-sdxl", "staging/gpu-default"},
 		{"/bp/fleets/staging/gpu-default/desired_config", "String",
 			`{"version":1,"template_slug":"gpu-default","instance_type":"g4dn.xlarge","ami_ssm_parameter":"/bp/ami/fleets/staging/gpu-default","enabled":false}`,
 			"", plan.PolicyOwn, "", "staging/gpu-default"},
 	}
 	var got []parameter
 	for _, p := range d.Parameters {
-		got = append(got, parameter{p.Name, p.Type, p.Value, p.Generate, p.Policy, p.Object, p.Fleet})
+		got = append(got, parameter{p.Name, p.Type, p.Value, p.Generate, p.Policy, p.Bundle, p.Fleet})
 		if !p.Contract {
 			t.Errorf("%s is shared with the backend", p.Name)
 		}
@@ -109,8 +111,12 @@ func TestContractParameters(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]plan.Object{{Bucket: "bp-models-123456789012", Key: "bundles/" + id + "/manifest.json"}}, d.Objects); diff != "" {
-		t.Errorf("objects:\n%s", diff)
+	source := set.Bundles[0].Source
+	if diff := cmp.Diff([]plan.Bundle{{
+		Name: "base-sdxl", Bucket: "bp-models-123456789012", Stack: "bp-data", Manifest: manifest, Used: true, Source: source,
+		Assets: []plan.Asset{{Key: "assets/checkpoint/" + strings.Repeat("a", 64), SHA256: strings.Repeat("a", 64), Source: source, Hash: source}},
+	}}, d.Bundles); diff != "" {
+		t.Errorf("bundles:\n%s", diff)
 	}
 }
 
@@ -123,37 +129,7 @@ func TestEnabledIsNoMatterOfTheStack(t *testing.T) {
 	}
 }
 
-func TestBundleIDFollowsContent(t *testing.T) {
-	id := func(b spec.Bundle) string {
-		t.Helper()
-		s, err := stacks.BundleID(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	first := id(bundle("base"))
-	if len(first) != 36 || first[14] != '5' || !strings.Contains("89ab", first[19:20]) {
-		t.Errorf("%s is no UUID of version 5", first)
-	}
-	moved := bundle("base")
-	moved.Assets[0].File, moved.Source.Line = "elsewhere.safetensors", 99
-	if id(moved) != first {
-		t.Error("where a file comes from changes the id")
-	}
-	for name, change := range map[string]func(*spec.Bundle){
-		"name": func(b *spec.Bundle) { b.Name = "other" }, "title": func(b *spec.Bundle) { b.Title = "other" },
-		"hash": func(b *spec.Bundle) { b.Assets[0].SHA256 = strings.Repeat("b", 64) }, "path": func(b *spec.Bundle) { b.Assets[0].TargetPath = "models/x" },
-	} {
-		b := bundle("base")
-		change(&b)
-		if id(b) == first {
-			t.Errorf("another %s has the same id", name)
-		}
-	}
-}
-
-func bundle(name string) spec.Bundle {
+func aBundle(name string) spec.Bundle {
 	return spec.Bundle{
 		Meta: meta(name, "specs/"+name+".yaml", 1, nil), Title: "A bundle",
 		Assets: []spec.Asset{{Kind: "checkpoint", SHA256: strings.Repeat("a", 64), Filename: "m.safetensors", TargetPath: "models/checkpoints/m.safetensors", Action: "copy"}},

@@ -18,11 +18,12 @@ import (
 func newBundle(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
-		Short: "Asset bundles of fleets: store, list, compare, verify, find the unused",
+		Short: "Asset bundles of fleets: store, list, compare, verify",
 		Long: `A bundle is a set of models, nodes and other files that the workers of a fleet
-install. Its assets are stored once under their SHA-256, its manifest names them,
-and a fleet's active_bundle names the manifest. apply stores what the fleets of
-the specs name; these commands do it for one bundle, and look at what is stored.`,
+install. Its assets are stored once under their SHA-256, its manifest names
+them, and a fleet's active_bundle names the manifest. apply stores what the
+fleets of the specs name; these commands do it for one bundle, and look at what
+is stored.`,
 	}
 	cmd.AddCommand(newBundlePush(g), newBundleList(g), newBundleShow(g), newBundleDiff(g), newBundleVerify(g), newBundleGC(g))
 	return cmd
@@ -176,7 +177,7 @@ func newBundleList(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:         "list",
 		Short:       "List the bundles that are stored or declared, the newest first",
-		Long:        "list shows every bundle of the models bucket and of the specs: what it takes, where\nit is active, and what is missing.",
+		Long:        "list shows every bundle of the models bucket and of the specs: what it takes,\nwhere it is active, and what is missing.",
 		Example:     "  reconcile bundle list --sandbox\n  reconcile bundle list -o json",
 		Args:        noArgs,
 		Annotations: withOutputs("text,json"),
@@ -239,7 +240,7 @@ func (g *global) printJSON(v any) error {
 
 func newBundleShow(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use:         "show NAME|ID",
+		Use:         "show BUNDLE",
 		Short:       "Show a bundle with its assets",
 		Long:        "show tells of a bundle, by its name in the specs or its id in the bucket (or the\nstart of it): what it installs where, and who uses it.",
 		Example:     "  reconcile bundle show base --sandbox\n  reconcile bundle show base -o json",
@@ -289,7 +290,7 @@ func newBundleDiff(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:         "diff A B",
 		Short:       "Compare what two bundles install",
-		Long:        "diff tells what changes on an instance that goes from bundle A to bundle B, each by\nits name in the specs or its id in the bucket.",
+		Long:        "diff tells what changes on an instance that goes from bundle A to bundle B,\neach by its name in the specs or its id in the bucket.",
 		Example:     "  reconcile bundle diff base base --sandbox",
 		Annotations: withOutputs("text,json"),
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -18,7 +18,7 @@ func newBundleGC(g *global) *cobra.Command {
 	var age time.Duration
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "List stored bundles and assets that nobody needs; it deletes nothing",
+		Short: "List what nobody needs; it deletes nothing",
 		Long: `gc lists the bundles that no fleet names, that were not among the last values of
 any fleet's active_bundle, that are not baked into an image of the account and
 that the specs do not declare; and the assets that are in no other bundle. What

@@ -16,12 +16,13 @@ import (
 func newBundleVerify(g *global) *cobra.Command {
 	var deep bool
 	cmd := &cobra.Command{
-		Use:   "verify [NAME|ID]",
+		Use:   "verify [BUNDLE]",
 		Short: "Check stored bundles: manifests and assets",
 		Long: `verify holds the manifest of a stored bundle, or of all of them, against the
 contract, and looks for each of its assets. S3 has the SHA-256 of what this
 program stored in one piece; the sum of everything else is unknown until --deep
-reads it, which takes as long as a download. It ends with exit code 1 when something is wrong.`,
+reads it, which takes as long as a download. It ends with exit code 1 when
+something is wrong.`,
 		Example: "  reconcile bundle verify --sandbox\n  reconcile bundle verify base --deep",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -390,6 +390,15 @@ spec.template: string required [at most 128 characters] default= example="gpu-de
 spec.instanceTypes: list of string required [1 to 40 items, no item twice] default= example=["g4dn.xlarge","g5.xlarge"]
 spec.bundle: string [at most 63 characters] default= example="base-sdxl"
 spec.enabled: boolean [] default=true example=
+spec.promoteAfter: string [at most 91 characters] default= example="staging/gpu-default"
+spec.promoteAfterMinutes: integer [0 to 10080] default=30 example=
+spec.rollout: object [] default= example=
+spec.rollout.minHealthyPercent: integer [0 to 100] default=90 example=
+spec.rollout.checkpointPercent: integer [0 to 99] default=25 example=
+spec.rollout.checkpointMinutes: integer [0 to 2880] default=10 example=
+spec.rollout.bakeMinutes: integer [0 to 2880] default=5 example=
+spec.rollout.busyWorkers: string [one of wait, replace, keep] default="wait" example=
+spec.rollout.watchAlarms: boolean [] default=true example=
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)

@@ -80,6 +80,9 @@ func (c *computation) withMetadata(st *stackState) *cfn.Template {
 	if st.contract != nil {
 		t = st.holding(t)
 	}
+	if st.rolling != nil && st.rolling.split {
+		t = st.asLaunched(t)
+	}
 	var needs []any
 	for _, id := range st.node.deps {
 		if name, ok := strings.CutPrefix(string(id), "stack/"); ok {

@@ -143,6 +143,7 @@ func (c *computation) run() {
 	}
 	c.lateSteps()
 	c.contracts()
+	c.rollouts()
 	if c.all {
 		c.renamedPlatform()
 		c.strangers()

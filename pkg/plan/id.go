@@ -25,6 +25,10 @@ func ReleaseID(stack string) StepID { return joinID("release", stack) }
 // its users.
 func ContractID(stack string) StepID { return joinID("contract", stack) }
 
+// RolloutID is the step that changes what a stack's group launches, after the
+// stack's own step did the rest.
+func RolloutID(stack string) StepID { return joinID("rollout", stack) }
+
 // ImportID is the step that takes existing things into a stack.
 func ImportID(stack string) StepID { return joinID("import", stack) }
 

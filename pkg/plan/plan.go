@@ -101,6 +101,7 @@ type Step struct {
 	Rollback  string      `json:"rollback,omitempty"`  // how, or why not
 	Reason    string      `json:"reason,omitempty"`    // for the reader; apply never looks at it
 	Source    spec.Source `json:"source"`
+	Rollout   *Rollout    `json:"rollout,omitempty"` // for the reader: what it does to running instances
 }
 
 // Body is what a step writes; exactly one field is set. No field ever holds

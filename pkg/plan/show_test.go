@@ -51,6 +51,9 @@ func show(p plan.Plan) string {
 			}
 			line("template", string(template))
 		}
+		if s.Rollout != nil {
+			line("rollout", fmt.Sprintf("%+v", *s.Rollout))
+		}
 		line("risk", s.Risk)
 		line("reason", s.Reason)
 		for _, ch := range s.Changes {

@@ -38,6 +38,10 @@ type stackState struct {
 	// what leaves, too.
 	contract *contraction
 
+	// rolling is a change of what the stack's group launches; with split, after
+	// is without it.
+	rolling *rolling
+
 	liveOutputs map[string]string // canonical expression → output of before
 }
 
@@ -196,7 +200,7 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 		base = BaseAfter(also[0])
 	}
 	if p == nil {
-		ds = c.hold(st, r, ds, base, also)
+		ds = c.apart(st, r, c.hold(st, r, ds, base, also))
 	}
 	changes := st.changes(ds)
 	changes = append(changes, st.settings()...)

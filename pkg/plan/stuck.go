@@ -165,7 +165,7 @@ func (c *computation) againAfter(st *stackState, r *resolver, base string, also 
 // deployed. It may be the failed template: then nothing is planned, or apply
 // stops at what CloudFormation announces.
 func (c *computation) afterRollback(st *stackState, r *resolver, base string, also StepID) {
-	ds := st.begin()
+	ds := c.apart(st, r, st.begin())
 	changes := append(st.changes(ds), st.settings()...)
 	f := c.look(st, st.comers(ds))
 	if len(changes) == 0 || len(f.imports) > 0 {

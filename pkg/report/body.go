@@ -106,7 +106,7 @@ func (o Options) body(s plan.Step) []row {
 	if len(tagged) > 0 {
 		said = append(said, row{kind: rowSentence, mark: symbolUpdate, text: "the stack's tags, on " + counted(len(tagged), "resource") + ": " + byType(tagged)})
 	}
-	return slices.Concat(o.resources(s, listed), said, o.resources(s, own))
+	return slices.Concat(o.rolloutRows(s), o.resources(s, listed), said, o.resources(s, own))
 }
 
 // creation summarizes what a new stack makes, and what it completes of the
@@ -136,6 +136,10 @@ func follows(c plan.Change) bool {
 
 // everything lists each resource with each property.
 func (o Options) everything(s plan.Step, groups [][]plan.Change) []row {
+	return append(o.rolloutRows(s), o.all(s, groups)...)
+}
+
+func (o Options) all(s plan.Step, groups [][]plan.Change) []row {
 	out := o.resources(s, groups)
 	if s.Body.Stack == nil || s.Body.Stack.Template == nil {
 		return out

@@ -85,6 +85,9 @@ func headline(s plan.Step) string {
 	if s.ID == plan.ContractID(s.Target) {
 		line += ", what its users let go of"
 	}
+	if s.Rollout != nil {
+		line += ", a rollout"
+	}
 	return line
 }
 

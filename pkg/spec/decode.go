@@ -109,6 +109,9 @@ type wireFleet struct {
 		InstanceTypes []string `json:"instanceTypes"`
 		Bundle        string   `json:"bundle"`
 		Enabled       bool     `json:"enabled"`
+		PromoteAfter  string   `json:"promoteAfter"`
+		PromoteWait   int      `json:"promoteAfterMinutes"`
+		Rollout       Rollout  `json:"rollout"`
 	} `json:"spec"`
 }
 
@@ -285,6 +288,7 @@ func decodeFleet(raw json.RawMessage, meta Meta, set *Set) error {
 	set.Fleets = append(set.Fleets, Fleet{
 		Meta: meta, Stage: w.Metadata.Stage, Template: w.Spec.Template,
 		InstanceTypes: w.Spec.InstanceTypes, Bundle: w.Spec.Bundle, Enabled: w.Spec.Enabled,
+		PromoteAfter: w.Spec.PromoteAfter, PromoteAfterMinutes: w.Spec.PromoteWait, Rollout: w.Spec.Rollout,
 	})
 	return nil
 }

@@ -203,6 +203,20 @@ type Fleet struct {
 	InstanceTypes []string
 	Bundle        string // Bundle name; empty: the Admin UI owns active_bundle
 	Enabled       bool
+	PromoteAfter  string // ID of the fleet that it follows; empty: none
+	// PromoteAfterMinutes that the followed fleet must have been healthy.
+	PromoteAfterMinutes int
+	Rollout             Rollout
+}
+
+// Rollout is how instances that run are replaced.
+type Rollout struct {
+	MinHealthyPercent int    `json:"minHealthyPercent"`
+	CheckpointPercent int    `json:"checkpointPercent"` // replaced before the pause; 0: no pause
+	CheckpointMinutes int    `json:"checkpointMinutes"`
+	BakeMinutes       int    `json:"bakeMinutes"`
+	BusyWorkers       string `json:"busyWorkers"` // wait, replace or keep
+	WatchAlarms       bool   `json:"watchAlarms"`
 }
 
 // ID is "stage/slug".

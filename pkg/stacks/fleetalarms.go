@@ -55,7 +55,7 @@ func (f fleet) alarms(s *stack) {
 	s.add("QueueDeep", a.resource())
 
 	a = own("ErrorRate")
-	a.name, a.description = tier("p2", "error-rate"), "At least 20 % of the jobs fail."
+	a.name, a.description = f.errorAlarm(), "At least 20 % of the jobs fail."
 	a.statistic, a.period, a.comparison, a.threshold, a.periods = "Average", 300, atLeast, 20, 1
 	a.missing, a.actions = missingIsFine, ops
 	s.add("ErrorRate", a.resource())

@@ -178,8 +178,11 @@ func (f fleet) group(s *stack) {
 		},
 		UpdatePolicy: map[string]any{
 			"AutoScalingScheduledAction": props{"IgnoreUnmodifiedGroupSizeProperties": true},
+			"AutoScalingInstanceRefresh": f.rolloutPolicy(),
 		},
 	})
+	s.lintOff("E3016", "AutoScalingInstanceRefresh is newer than cfn-lint 1.51")
+	s.cause("spec.rollout", "Group.UpdatePolicy.AutoScalingInstanceRefresh")
 	s.Sources["Group.Properties.MaxSize"] = f.template.At("max_size")
 	s.Sources["Group.Properties.DefaultInstanceWarmup"] = f.template.At("warmup_seconds")
 	s.cause("spec.template", "Group")

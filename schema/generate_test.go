@@ -390,8 +390,6 @@ spec.template: string required [at most 128 characters] default= example="gpu-de
 spec.instanceTypes: list of string required [1 to 40 items, no item twice] default= example=["g4dn.xlarge","g5.xlarge"]
 spec.bundle: string [at most 63 characters] default= example="base-sdxl"
 spec.enabled: boolean [] default=true example=
-spec.promoteAfter: string [at most 91 characters] default= example="staging/gpu-default"
-spec.promoteAfterMinutes: integer [0 to 10080] default=30 example=
 spec.rollout: object [] default= example=
 spec.rollout.minHealthyPercent: integer [0 to 100] default=90 example=
 spec.rollout.checkpointPercent: integer [0 to 99] default=25 example=

@@ -54,16 +54,7 @@ func (c *Cloud) refreshing(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, c.readError("read the instance refreshes of "+name, err)
 	}
-	for _, r := range out.InstanceRefreshes {
-		switch r.Status {
-		case types.InstanceRefreshStatusSuccessful, types.InstanceRefreshStatusFailed,
-			types.InstanceRefreshStatusCancelled, types.InstanceRefreshStatusRollbackFailed,
-			types.InstanceRefreshStatusRollbackSuccessful:
-		default:
-			return true, nil // Baking is not done either
-		}
-	}
-	return false, nil
+	return len(out.InstanceRefreshes) > 0 && running(string(out.InstanceRefreshes[0].Status)), nil
 }
 
 func liveGroup(g types.AutoScalingGroup) plan.LiveGroup {

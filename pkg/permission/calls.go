@@ -32,13 +32,14 @@ const changeSets = "rc-*"
 // not SERVICE:OPERATION a comment says why.
 func Calls() []Call {
 	reading := []Command{Plan, Comment, Status, Drift, Apply, Destroy, Bootstrap, Bundle}
-	asking := append([]Command{History, Unlock, Dev}, reading...)
+	asking := append([]Command{History, Unlock, Dev, Rollout}, reading...)
 	developing := []Command{Dev}
+	rolling := append([]Command{Rollout}, reading...)
 	writing := []Command{Apply, Destroy, Bootstrap}
-	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock, Bundle} // approvals are consumed once: the journal tells
-	byHand := []Command{EmptyBucket}                                                         // data goes by somebody's own rights, never by a workflow's
-	locking := []Command{Apply, Destroy, Bootstrap, Unlock, Bundle}
-	keeping := append([]Command{Bundle}, writing...) // lock and journal
+	recorded := []Command{Plan, Comment, Apply, Destroy, Bootstrap, History, Unlock, Bundle, Rollout} // approvals are consumed once: the journal tells
+	byHand := []Command{EmptyBucket}                                                                  // data goes by somebody's own rights, never by a workflow's
+	locking := []Command{Apply, Destroy, Bootstrap, Unlock, Bundle, Rollout}
+	keeping := append([]Command{Bundle, Rollout}, writing...) // lock and journal
 	storing := []Command{Apply, Bundle}
 	ours := map[string]map[string]string{"StringLike": {"cloudformation:ChangeSetName": changeSets}}
 	// A stack operation of ours always names CloudFormation's role; without it
@@ -52,16 +53,16 @@ func Calls() []Call {
 	}
 	return []Call{
 		{"ACM", "DescribeCertificate", []string{"acm:DescribeCertificate"}, []string{ourCerts}, nil, reading},
-		{"Auto Scaling", "DescribeAutoScalingGroups", []string{"autoscaling:DescribeAutoScalingGroups"}, []string{anything}, nil, reading},
-		{"Auto Scaling", "DescribeInstanceRefreshes", []string{"autoscaling:DescribeInstanceRefreshes"}, []string{anything}, nil, reading},
+		{"Auto Scaling", "DescribeAutoScalingGroups", []string{"autoscaling:DescribeAutoScalingGroups"}, []string{anything}, nil, rolling},
+		{"Auto Scaling", "DescribeInstanceRefreshes", []string{"autoscaling:DescribeInstanceRefreshes"}, []string{anything}, nil, rolling},
 
 		{"CloudFormation", "ListStacks", []string{"cloudformation:ListStacks"}, []string{anything}, nil, reading},
-		{"CloudFormation", "DescribeStacks", []string{"cloudformation:DescribeStacks"}, []string{everyStack}, nil, reading},
-		{"CloudFormation", "DescribeStackEvents", []string{"cloudformation:DescribeStackEvents"}, []string{everyStack}, nil, reading},
+		{"CloudFormation", "DescribeStacks", []string{"cloudformation:DescribeStacks"}, []string{everyStack}, nil, rolling},
+		{"CloudFormation", "DescribeStackEvents", []string{"cloudformation:DescribeStackEvents"}, []string{everyStack}, nil, rolling},
 		{"CloudFormation", "DescribeStackResources", []string{"cloudformation:DescribeStackResources"}, []string{everyStack}, nil, reading},
 		{"CloudFormation", "ListStackResources", []string{"cloudformation:ListStackResources"}, []string{everyStack}, nil, reading},
 		{"CloudFormation", "GetTemplate", []string{"cloudformation:GetTemplate"}, []string{everyStack}, nil, reading},
-		{"CloudFormation", "DescribeEvents", []string{"cloudformation:DescribeEvents"}, []string{everyStack}, nil, writing},
+		{"CloudFormation", "DescribeEvents", []string{"cloudformation:DescribeEvents"}, []string{everyStack}, nil, append([]Command{Rollout}, writing...)},
 		{"CloudFormation", "DescribeChangeSet", []string{"cloudformation:DescribeChangeSet"}, []string{everyStack}, nil, writing},
 		// A change set with stack tags needs TagResource; one with a role, PassRole.
 		{"CloudFormation", "CreateChangeSet", []string{"cloudformation:CreateChangeSet"}, []string{stacks}, created, writing},
@@ -74,6 +75,8 @@ func Calls() []Call {
 		{"CloudFormation", "ExecuteChangeSet", []string{"cloudformation:ExecuteChangeSet"}, []string{stacks}, ours, writing},
 		{"CloudFormation", "DeleteStack", []string{"cloudformation:DeleteStack"}, []string{stacks}, viaExec, writing},
 		{"CloudFormation", "ContinueUpdateRollback", []string{"cloudformation:ContinueUpdateRollback"}, []string{stacks}, viaExec, writing},
+		// It takes no role and starts nothing: the update's own role goes back.
+		{"CloudFormation", "CancelUpdateStack", []string{"cloudformation:CancelUpdateStack"}, []string{stacks}, nil, []Command{Rollout}},
 		{"CloudFormation", "RollbackStack", []string{"cloudformation:RollbackStack"}, []string{stacks}, viaExec, writing},
 		{"CloudFormation", "UpdateTerminationProtection", []string{"cloudformation:UpdateTerminationProtection"}, []string{stacks}, nil, writing},
 
@@ -115,7 +118,7 @@ func Calls() []Call {
 		{"Application Auto Scaling", "DescribeScalableTargets", []string{"application-autoscaling:DescribeScalableTargets"}, []string{anything}, nil, []Command{Drift}},
 		{"Application Auto Scaling", "DescribeScalingPolicies", []string{"application-autoscaling:DescribeScalingPolicies"}, []string{anything}, nil, []Command{Drift}},
 		{"Auto Scaling", "DescribePolicies", []string{"autoscaling:DescribePolicies"}, []string{anything}, nil, []Command{Drift}},
-		{"CloudWatch", "DescribeAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{anything}, nil, []Command{Drift}},
+		{"CloudWatch", "DescribeAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{anything}, nil, []Command{Drift, Rollout}},
 		{"EC2", "DescribeSecurityGroups", []string{"ec2:DescribeSecurityGroups"}, []string{anything}, nil, []Command{Drift, Dev}},
 		{"ElastiCache", "DescribeCacheClusters", []string{"elasticache:DescribeCacheClusters"}, []string{anything}, nil, []Command{Drift}},
 		{"ElastiCache", "DescribeReplicationGroups", []string{"elasticache:DescribeReplicationGroups"}, []string{anything}, nil, []Command{Drift}},

@@ -26,6 +26,7 @@ const (
 	History   Command = "history"
 	Unlock    Command = "unlock"
 	Drift     Command = "drift"
+	Rollout   Command = "rollout"
 	// EmptyBucket is a destroy that names a bucket with --resource. No role of a
 	// workflow has it.
 	EmptyBucket Command = "destroy --resource"
@@ -63,7 +64,7 @@ func (r Role) Commands() []Command {
 	case RolePlan:
 		return []Command{Plan, Comment}
 	case RoleApply:
-		return []Command{Apply, Destroy, Plan, Status, History, Unlock}
+		return []Command{Apply, Destroy, Plan, Status, History, Unlock, Rollout}
 	case RoleDrift:
 		return []Command{Drift, Plan, Status}
 	}

@@ -54,7 +54,7 @@ func (st *stackState) rewrite(t cfn.Template, moved map[logicalRef]bool) (cfn.Te
 		case map[string]any:
 			refs, ok := asLogical(v)
 			for _, r := range refs {
-				if !ok || !(affects(st.touched[r.id], r.attribute) || st.parameterMoves(t, r.id)) {
+				if !ok || !(affects(st.touched[r.id], r.attribute) || st.parameterMoves(t, r.id) || st.behind && r.attribute == latestVersion) {
 					continue
 				}
 				if !moved[r] {
@@ -71,7 +71,7 @@ func (st *stackState) rewrite(t cfn.Template, moved map[logicalRef]bool) (cfn.Te
 		}
 		return v
 	}
-	if len(st.touched) == 0 && len(t.Parameters) == 0 {
+	if len(st.touched) == 0 && len(t.Parameters) == 0 && !st.behind {
 		return t, false
 	}
 	resources := make(map[string]cfn.Resource, len(t.Resources))

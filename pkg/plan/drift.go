@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"reconcile/pkg/cfn"
 )
@@ -79,8 +80,8 @@ func (c *computation) versionDrift(st *stackState, id string, r cfn.Resource, na
 		return
 	}
 	_, err := strconv.ParseInt(g.LaunchTemplateVersion, 10, 64)
-	if pinned := err == nil; pinned && newerByHand(st, g.LaunchTemplate, lt) {
-		return
+	if pinned := err == nil; pinned && (newerByHand(st, g.LaunchTemplate, lt) || strings.HasPrefix(st.live.Status, "UPDATE_ROLLBACK_")) {
+		return // a rollback makes a newer version of the old content, and the group goes back to its old one
 	}
 	c.hand(st, id, r, name, "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification.Version",
 		g.LaunchTemplateVersion, strconv.FormatInt(lt.LatestVersion, 10))

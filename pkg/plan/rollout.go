@@ -33,8 +33,7 @@ type Rollout struct {
 const policyRefresh = "AutoScalingInstanceRefresh"
 
 // rolling is a stack's change of what its group launches. It goes in an update
-// of its own, so that a failure takes back nothing else, and so that it can be
-// held while the rest goes on.
+// of its own, so that a failure takes back nothing else.
 type rolling struct {
 	group string // logical id
 	// split tells that a step of its own follows the stack's; final is then the
@@ -95,6 +94,25 @@ func (st *stackState) launches(d cfn.Difference) bool {
 	return ok && (d.Type == typeLaunchTemplate || d.Type == typeGroup && contains(triggers(), awstype.Split(path)[0]))
 }
 
+const latestVersion = "LatestVersionNumber"
+
+// leftBehind tells whether a rollback left the stack's group at an older
+// version than the one that the rollback itself made, of the same content.
+func (c *computation) leftBehind(st *stackState) bool {
+	if !strings.HasPrefix(st.live.Status, "UPDATE_ROLLBACK_") {
+		return false
+	}
+	for _, r := range st.before.Resources {
+		name, ok := groupName(r)
+		g := c.l.Groups[name]
+		lt, read := c.l.LaunchTemplates[g.LaunchTemplate]
+		if ok && read && g.LaunchTemplateVersion != "" && g.LaunchTemplateVersion != fmt.Sprint(lt.LatestVersion) {
+			return true
+		}
+	}
+	return false
+}
+
 // asLaunched is a template in which groups launch what they do as deployed.
 func (st *stackState) asLaunched(t cfn.Template) cfn.Template {
 	t.Resources = maps.Clone(t.Resources)
@@ -135,8 +153,8 @@ func (st *stackState) dangling() bool {
 	return false
 }
 
-// rollouts plans the rollouts that follow their stacks' own steps, tells of
-// each what it does to the fleet, and holds those that must wait.
+// rollouts plans the rollouts that follow their stacks' own steps, and tells of
+// each what it does to the fleet.
 func (c *computation) rollouts() {
 	for _, name := range sortedKeys(c.stacks) {
 		st := c.stacks[name]
@@ -151,31 +169,9 @@ func (c *computation) rollouts() {
 			continue
 		}
 		step.Rollout = c.rollout(st)
-		step.Rollback = fmt.Sprintf("CloudFormation goes back, and so do the instances, when the rollout fails; while it runs: reconcile rollout rollback %s; afterwards: apply the revision before", orElse(st.spec.Fleet, "STAGE/SLUG"))
+		step.Rollback = fmt.Sprintf("CloudFormation goes back, and so do the instances, when the rollout fails; while it runs: reconcile rollout rollback %s; afterwards: apply the revision before, or for an AMI put its parameter back", orElse(st.spec.Fleet, "STAGE/SLUG"))
 		c.rolledBack(st, step)
-		if p := c.holds(st, step.Rollout); p != nil && step.Blocked == nil {
-			c.block(step, p)
-			c.root[step.ID] = step.ID
-			c.spread()
-		}
 	}
-}
-
-// spread blocks what needs a step that was blocked after it was planned.
-func (c *computation) spread() {
-	for again := true; again; {
-		again = false
-		for _, id := range sortedIDsOf(c.steps) {
-			if s := c.steps[id]; s.Blocked == nil {
-				c.inherit(s)
-				again = again || s.Blocked != nil
-			}
-		}
-	}
-}
-
-func sortedIDsOf(steps map[StepID]*Step) []StepID {
-	return slices.Sorted(maps.Keys(steps))
 }
 
 // rolloutStep plans the second update of a stack, from what the first leaves.
@@ -302,6 +298,3 @@ func (c *computation) fleetOf(st *stackState) *Fleet {
 	}
 	return nil
 }
-
-// holds is why a rollout must wait; nil when it need not.
-func (c *computation) holds(*stackState, *Rollout) *problem { return nil }

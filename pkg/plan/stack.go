@@ -41,6 +41,9 @@ type stackState struct {
 	// rolling is a change of what the stack's group launches; with split, after
 	// is without it.
 	rolling *rolling
+	// behind tells that a rollback left the group at an older version than its
+	// launch template's newest: the next update of the stack moves it.
+	behind bool
 
 	liveOutputs map[string]string // canonical expression → output of before
 }
@@ -190,6 +193,10 @@ func (c *computation) compareStack(st *stackState, r *resolver) {
 	}
 	base := FingerprintStack(st.live)
 	ds := st.begin()
+	if len(ds) > 0 && c.leftBehind(st) {
+		st.behind = true
+		ds = st.compare()
+	}
 	c.driftOf(st)
 	f := c.look(st, st.comers(ds))
 	if len(f.imports) > 0 && f.problem == nil {

@@ -109,8 +109,6 @@ type wireFleet struct {
 		InstanceTypes []string `json:"instanceTypes"`
 		Bundle        string   `json:"bundle"`
 		Enabled       bool     `json:"enabled"`
-		PromoteAfter  string   `json:"promoteAfter"`
-		PromoteWait   int      `json:"promoteAfterMinutes"`
 		Rollout       Rollout  `json:"rollout"`
 	} `json:"spec"`
 }
@@ -288,7 +286,7 @@ func decodeFleet(raw json.RawMessage, meta Meta, set *Set) error {
 	set.Fleets = append(set.Fleets, Fleet{
 		Meta: meta, Stage: w.Metadata.Stage, Template: w.Spec.Template,
 		InstanceTypes: w.Spec.InstanceTypes, Bundle: w.Spec.Bundle, Enabled: w.Spec.Enabled,
-		PromoteAfter: w.Spec.PromoteAfter, PromoteAfterMinutes: w.Spec.PromoteWait, Rollout: w.Spec.Rollout,
+		Rollout: w.Spec.Rollout,
 	})
 	return nil
 }

@@ -27,36 +27,6 @@ func (l *loader) ruleFleets(set *Set, _ *Platform) {
 		}
 		l.checkInstanceTypes(set, f)
 	}
-	l.checkPromotions(set)
-}
-
-// checkPromotions refuses to follow a fleet that is not there, oneself, or in a circle.
-func (l *loader) checkPromotions(set *Set) {
-	follows := map[string]string{}
-	var ids []string
-	for _, f := range set.Fleets {
-		follows[f.ID()] = f.PromoteAfter
-		ids = append(ids, f.ID())
-	}
-	const path = "spec.promoteAfter"
-	for i := range set.Fleets {
-		f := &set.Fleets[i]
-		if f.PromoteAfter == "" {
-			continue
-		}
-		if !slices.Contains(ids, f.PromoteAfter) {
-			l.issues.suggest(f.At(path), path, "promote-after", fmt.Sprintf("there is no fleet %s", quote(f.PromoteAfter)), orList(didYouMean(f.PromoteAfter, ids), "fleets", ids))
-			continue
-		}
-		next := f.PromoteAfter
-		for range set.Fleets {
-			if next == f.ID() {
-				l.issues.add(f.At(path), path, "promote-after", fmt.Sprintf("fleet %s would wait for itself", f.ID()))
-				break
-			}
-			next = follows[next]
-		}
-	}
 }
 
 // armFamily matches families with Graviton processors: a g after the number.

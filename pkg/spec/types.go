@@ -203,10 +203,7 @@ type Fleet struct {
 	InstanceTypes []string
 	Bundle        string // Bundle name; empty: the Admin UI owns active_bundle
 	Enabled       bool
-	PromoteAfter  string // ID of the fleet that it follows; empty: none
-	// PromoteAfterMinutes that the followed fleet must have been healthy.
-	PromoteAfterMinutes int
-	Rollout             Rollout
+	Rollout       Rollout
 }
 
 // Rollout is how instances that run are replaced.

@@ -94,7 +94,7 @@ func many(n int) spec.Set {
 func gpuFleet(stage, slug string, types ...string) spec.Fleet {
 	return spec.Fleet{
 		Meta:  meta(slug, "specs/fleets.cue", 10, fleetFields),
-		Stage: stage, Template: "gpu-default", InstanceTypes: types, Enabled: true, PromoteAfterMinutes: 30,
+		Stage: stage, Template: "gpu-default", InstanceTypes: types, Enabled: true,
 		Rollout: spec.Rollout{MinHealthyPercent: 90, CheckpointPercent: 25, CheckpointMinutes: 10, BakeMinutes: 5, BusyWorkers: "wait", WatchAlarms: true},
 	}
 }

@@ -191,13 +191,18 @@ func TestRolloutIsEnded(t *testing.T) {
 	r.promote(ami2)
 	r.works(r.running()["1"][0], true)
 	r.works(r.running()["1"][1], true)
+	r.pace(sandbox.PaceReal) // who looks on must find it under way
 	r.leaves(ami2)
-	r.want(0, "sandbox mutate --advance 2s") // the account takes seconds for what takes AWS minutes
+	r.want(0, "sandbox mutate --advance 5m")
 	r.want(0, "rollout status staging/gpu-default", "UPDATE_IN_PROGRESS", "2 instances to replace", "alarm "+errorAlarm+" is", "protected", "pauses at 25 %, 100 %",
 		"next: reconcile rollout rollback staging/gpu-default")
 	r.lockedBy("somebody@ci", time.Minute)
 	r.want(0, "rollout cancel staging/gpu-default", "goes back", "the lock is held by somebody@ci")
-	r.want(0, "rollout rollback staging/gpu-default", "goes back already", "back at what it ran before")
+	waits := r.start("rollout rollback staging/gpu-default")
+	r.pace(sandbox.PaceFast)
+	if code := waits.end(t); code != 0 {
+		t.Errorf("rollback ended with %d\n%s", code, waits.all)
+	}
 	if got := r.running(); len(got["1"]) != 2 {
 		t.Errorf("after the rollback the fleet runs %v", got)
 	}
@@ -215,6 +220,15 @@ func (r *rig) leaves(ami string) {
 	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
 		if _, err := cloudformation.NewFromConfig(cfg).UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: aws.String(stagingFleet), TemplateBody: aws.String(body),
 			ClientRequestToken: aws.String("rc-killed"), Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityIam, cfntypes.CapabilityCapabilityNamedIam}}); err != nil {
+			r.t.Fatal(err)
+		}
+	})
+}
+
+func (r *rig) pace(p sandbox.Pace) {
+	r.t.Helper()
+	r.box(func(_ context.Context, box *sandbox.Sandbox, _ aws.Config) {
+		if err := box.SetPace(p); err != nil {
 			r.t.Fatal(err)
 		}
 	})

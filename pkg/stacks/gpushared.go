@@ -37,7 +37,7 @@ func (p *platform) gpuSharedStack() plan.Stack {
 		"Runtime":       "python3.13",
 		"Architectures": list{"arm64"},
 		"Handler":       "index.handler",
-		"Code":          props{"ZipFile": script(scaleToZeroScript)},
+		"Code":          props{"ZipFile": python(scaleToZeroScript)},
 		"Timeout":       60,
 		"MemorySize":    128,
 		"Role":          cfn.GetAtt("ScaleToZeroRole", "Arn"),

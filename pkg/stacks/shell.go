@@ -46,3 +46,17 @@ func script(text string) string {
 	}
 	return b.String()
 }
+
+// python drops what a Python program runs without: comments, one-line
+// docstrings, three of four spaces of its indentation. CloudFormation takes
+// 4,096 characters of an inline function.
+func python(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script(text)) {
+		code := strings.TrimLeft(line, " ")
+		if !strings.HasPrefix(code, `"""`) {
+			b.WriteString(strings.Repeat(" ", (len(line)-len(code))/4) + code)
+		}
+	}
+	return b.String()
+}

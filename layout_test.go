@@ -24,8 +24,8 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/reconcile":           {[]string{"pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/assetops", "pkg/dev", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/bundle", "pkg/checksum", "pkg/spec", "schema"}, "wires everything, decides nothing"},
-	"pkg/report":              {[]string{"pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
+	"cmd/reconcile":           {[]string{"pkg/ami", "pkg/packer", "pkg/lock", "pkg/journal", "pkg/report", "pkg/drift", "pkg/sandbox", "pkg/cloud", "pkg/apply", "pkg/github", "pkg/revision", "pkg/workflow", "pkg/assetops", "pkg/dev", "pkg/stacks", "pkg/plan", "pkg/cfn", "pkg/bundle", "pkg/checksum", "pkg/spec", "schema"}, "wires everything, decides nothing"},
+	"pkg/report":              {[]string{"pkg/ami", "pkg/drift", "pkg/apply", "pkg/plan", "pkg/spec", "pkg/cfn"}, "renders what others decided"},
 	"pkg/github":              {nil, "GitHub's API and a workflow's surroundings; takes texts and places"},
 	"pkg/workflow":            {nil, "workflows as files, a leaf"},
 	"pkg/github/githubtest":   {nil, "a GitHub for tests, which knows no client"},
@@ -37,12 +37,14 @@ var rooms = map[string]struct {
 	"pkg/sandbox/stackengine": {[]string{"pkg/awstype"}, "an AWS that shared code with the plan would always agree with it"},
 	"pkg/lock":                {nil, "an algorithm over four calls, a leaf"},
 	"pkg/journal":             {[]string{"pkg/apply", "pkg/plan", "pkg/cfn", "pkg/spec"}, "what a run did, as lines; knows no AWS"},
-	"pkg/cloud":               {[]string{"pkg/lock", "pkg/apply", "pkg/dev", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/bundle", "pkg/spec"}, "carries out requests, decides nothing"},
+	"pkg/cloud":               {[]string{"pkg/ami", "pkg/lock", "pkg/apply", "pkg/dev", "pkg/drift", "pkg/plan", "pkg/cfn", "pkg/bundle", "pkg/spec"}, "carries out requests, decides nothing"},
 	"pkg/apply":               {[]string{"pkg/plan", "pkg/cfn", "pkg/spec"}, "knows AWS only through its port"},
 	"pkg/stacks":              {[]string{"pkg/plan", "pkg/cfn", "pkg/awstype", "pkg/permission", "pkg/bundle", "pkg/spec"}, "pure: specs in, desired state out"},
-	"pkg/plan":                {[]string{"pkg/cfn", "pkg/awstype", "pkg/bundle", "pkg/spec"}, "pure: no SDK, no I/O, no clock"},
+	"pkg/plan":                {[]string{"pkg/ami", "pkg/cfn", "pkg/awstype", "pkg/bundle", "pkg/spec"}, "pure: no SDK, no I/O, no clock"},
 	"pkg/bundle":              {[]string{"pkg/spec"}, "pure: manifests and keys, no file and no AWS"},
 	"pkg/checksum":            {nil, "sums of local files, a leaf"},
+	"pkg/ami":                 {nil, "what images are made of, a leaf"},
+	"pkg/packer":              {nil, "runs one outside program, a leaf"},
 	"pkg/cfn":                 {[]string{"pkg/awstype"}, "templates as data"},
 	"pkg/awstype":             {nil, "AWS's facts, a leaf"},
 	"pkg/permission":          {nil, "tables of what IAM must allow, a leaf"},

@@ -30,7 +30,7 @@ type consent struct {
 func (c *consent) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&c.yes, "yes", false, "do not ask; needed where there is no terminal")
-	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect; TARGET may be a glob for replace, capacity and recover")
+	f.StringArrayVar(&c.approve, "approve", nil, "consent to one danger that the plan names, `KIND:TARGET` (repeatable); kinds: destroy, replace, capacity, recover, unprotect, downgrade; TARGET may be a glob for replace, capacity, recover and downgrade")
 	f.BoolVar(&c.allowDestroy, "allow-destroy", false, "consent to all the destroys that the plan lists")
 	f.IntVar(&c.parallelism, "parallelism", 8, "steps at once")
 	f.DurationVar(&c.lockTimeout, "lock-timeout", lockPatience, "how long to wait for somebody else's lock, `DURATION`; a dead run's is free after a minute of waiting")
@@ -45,7 +45,7 @@ func (c *consent) options() (apply.Options, error) {
 	for _, text := range c.approve {
 		kind, target, ok := strings.Cut(text, ":")
 		switch k := plan.ApprovalKind(kind); k {
-		case plan.ApproveDestroy, plan.ApproveReplace, plan.ApproveCapacity, plan.ApproveRecover, plan.ApproveUnprotect:
+		case plan.ApproveDestroy, plan.ApproveReplace, plan.ApproveCapacity, plan.ApproveRecover, plan.ApproveUnprotect, plan.ApproveDowngrade:
 			if !ok || target == "" {
 				return o, fmt.Errorf("--approve %q: want KIND:TARGET", text)
 			}
@@ -55,7 +55,7 @@ func (c *consent) options() (apply.Options, error) {
 			}
 			o.Approve = append(o.Approve, a)
 		default:
-			return o, fmt.Errorf("--approve %q: the kind is one of destroy, replace, capacity, recover, unprotect", text)
+			return o, fmt.Errorf("--approve %q: the kind is one of destroy, replace, capacity, recover, unprotect, downgrade", text)
 		}
 	}
 	if c.allowDestroy {
@@ -71,7 +71,7 @@ func allowedPattern(a plan.Approval) error {
 		return nil
 	}
 	if !a.Kind.Globs() {
-		return fmt.Errorf("--approve %q: a %s is approved by its full name, each by itself; a glob is for replace, capacity and recover", a, a.Kind)
+		return fmt.Errorf("--approve %q: a %s is approved by its full name, each by itself; a glob is for replace, capacity, recover and downgrade", a, a.Kind)
 	}
 	if _, err := path.Match(a.Target, ""); err != nil {
 		return fmt.Errorf("--approve %q: %w", a, err)

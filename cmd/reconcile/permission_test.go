@@ -35,7 +35,11 @@ var statsLine = regexp.MustCompile(`(?m)^(\S+(?: \S+)*) {2,}(\S+) {2,}\d+ calls?
 func (r *recorded) want(code int, line string, says ...string) {
 	r.t.Helper()
 	s := r.rig.want(code, line+" --stats", says...)
-	command, _, _ := strings.Cut(line, " ")
+	command, rest, _ := strings.Cut(line, " ")
+	if command == "ami" {
+		what, _, _ := strings.Cut(rest, " ")
+		command += " " + what
+	}
 	found := statsLine.FindAllStringSubmatch(s.err, -1)
 	if len(found) == 0 {
 		r.t.Fatalf("%s: no calls in\n%s", line, s.err)
@@ -78,10 +82,16 @@ func TestCommandsAreAllowedTheirCalls(t *testing.T) {
 	r.want(0, "comment --pr 1 --dry-run")
 	r.want(0, "apply --yes", "imported")
 	r.want(0, "plan", "No changes.")
+	image := r.registers("BuildTime=2101-01-02T00:00:00Z")
+	packs(t, r.rig, "made", image)
+	r.want(0, "ami build staging/gpu-default --worker worker")
+	r.want(0, "ami use production/gpu-default "+image+" --yes")
+	r.want(0, "ami list", image)
+	r.want(0, "plan", image)
 	r.want(0, "unlock --yes")
 
 	r.allowed()
-	for _, command := range []string{"plan", "comment", "status", "apply", "destroy", "bootstrap", "history", "unlock", "drift"} {
+	for _, command := range []string{"plan", "comment", "status", "apply", "destroy", "bootstrap", "history", "unlock", "drift", "ami build", "ami use", "ami list"} {
 		if len(r.calls[command]) == 0 {
 			t.Errorf("%s was not recorded", command)
 		}

@@ -78,7 +78,7 @@ what should be, AWS holds what is.`,
 	root.AddCommand(
 		newInit(g), newValidate(g), newRender(g), newSchema(g),
 		newPlan(g), newApply(g), newDestroy(g), newStatus(g), newDrift(g), newBundle(g), newHistory(g), newUnlock(g), newComment(g),
-		newBootstrap(g), newDev(g), newRollout(g),
+		newBootstrap(g), newAMI(g), newDev(g), newRollout(g),
 		newSandbox(g), newVersion(g),
 	)
 	root.InitDefaultCompletionCmd()

@@ -188,7 +188,7 @@ func bound(t testing.TB, d plan.Desired) map[string]int {
 		"DescribeAutoScalingGroups":      pages(len(reads.Groups), 100),
 		"DescribeLaunchTemplateVersions": pages(len(reads.LaunchTemplates), 200),
 		"DescribeSecret":                 len(reads.Secrets),
-		"DescribeImages":                 len(repositories),
+		"DescribeImages":                 len(repositories), // of ECR; EC2 is asked for none while no image changes
 	}
 	for _, n := range folders {
 		b["DescribeLogGroups"] += pages(n, 50)

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -103,4 +104,18 @@ func (c *Cloud) listParameters(ctx context.Context, owner string, filters []type
 		return out.NextToken, nil
 	})
 	return found, err
+}
+
+// ReadParameters reads parameters by name, ten a call, never decrypting. What
+// does not exist is not there.
+func (c *Cloud) ReadParameters(ctx context.Context, names []string) (map[string]plan.LiveParameter, error) {
+	found := make(map[string]plan.LiveParameter, len(names))
+	for _, chunk := range chunks(names, parametersPerCall) {
+		some, err := c.parametersChunk(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, some)
+	}
+	return found, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"reconcile/pkg/ami"
 	"reconcile/pkg/cfn"
 	"reconcile/pkg/plan"
 )
@@ -128,6 +129,7 @@ func newReader(c *Cloud, account string, d plan.Desired) *reader {
 		LogGroups:       map[string]plan.LiveLogGroup{},
 		Groups:          map[string]plan.LiveGroup{},
 		LaunchTemplates: map[string]plan.LiveLaunchTemplate{},
+		AMIs:            map[string]ami.Image{},
 		Images:          map[string]plan.LiveImage{},
 		Bundles:         map[string]plan.LiveBundle{},
 		Assets:          map[string]plan.LiveAsset{},
@@ -149,6 +151,7 @@ func (r *reader) unasked(s plan.ReadSet) plan.ReadSet {
 	s.LogGroups = names("log group", s.LogGroups)
 	s.Groups = names("group", s.Groups)
 	s.LaunchTemplates = names("launch template", s.LaunchTemplates)
+	s.AMIs = names("AMI", s.AMIs)
 	s.Images = slices.DeleteFunc(slices.Clone(s.Images), func(i plan.Image) bool { return !r.first("image", i.Repository+":"+i.Tag) })
 	objects := func(kind string, all []plan.Object) []plan.Object {
 		return slices.DeleteFunc(slices.Clone(all), func(o plan.Object) bool { return !r.first(kind, o.Bucket+"/"+o.Key) })

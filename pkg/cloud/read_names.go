@@ -35,6 +35,12 @@ func (r *reader) listings(ctx context.Context, g *errgroup.Group, s plan.ReadSet
 			return merge(r, r.live.LaunchTemplates, found, err)
 		})
 	}
+	if len(s.AMIs) > 0 {
+		g.Go(func() error {
+			found, err := r.cloud.ImagesByID(ctx, s.AMIs)
+			return merge(r, r.live.AMIs, found, err)
+		})
+	}
 	for _, names := range byFolder(s.LogGroups) {
 		g.Go(func() error {
 			found, err := r.cloud.logGroups(ctx, names)

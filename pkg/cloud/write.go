@@ -28,8 +28,6 @@ const (
 	ownerTag     = plan.OwnerTag
 )
 
-const dataTypeImage = "aws:ec2:image"
-
 // How long a version of an aws:ec2:image parameter may take to appear: AWS
 // answers at once and looks at the image afterwards.
 const (
@@ -63,7 +61,7 @@ func (c *Cloud) putParameter(ctx context.Context, b *plan.ParameterBody) (*plan.
 	if err != nil {
 		return nil, c.failure("write parameter "+b.Name, err)
 	}
-	if b.DataType == dataTypeImage {
+	if b.DataType == plan.DataTypeImage {
 		return c.acceptedImage(ctx, b, out.Version)
 	}
 	if out.Version != b.Version+1 {
@@ -101,8 +99,13 @@ func (c *Cloud) acceptedImage(ctx context.Context, b *plan.ParameterBody, versio
 		if err != nil {
 			return nil, err
 		}
-		if live != nil && live.Version >= version {
+		switch {
+		case live == nil || live.Version < version:
+		case live.Version == version && live.Value == b.Value:
 			return live, nil
+		default:
+			return nil, &apply.Failure{Kind: apply.FailureConflict, Message: fmt.Sprintf(
+				"write parameter %s: it is at version %d and holds %s, not version %d with %v: somebody else wrote it at the same time", b.Name, live.Version, live.Value, version, b.Value)}
 		}
 		if err := c.pause(ctx, wait.next()); err != nil {
 			return nil, err

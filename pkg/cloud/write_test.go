@@ -119,11 +119,13 @@ func TestGeneratedParameterStaysSecret(t *testing.T) {
 func TestImageParameterIsLookedAt(t *testing.T) {
 	body := plan.ParameterBody{Name: "/bp/ami", Type: "String", DataType: "aws:ec2:image", Value: "ami-1", Version: 2}
 	for name, tt := range map[string]struct {
-		from int // the look at which version 3 is there
-		want string
+		from  int // the look at which the version is there
+		after int // that version
+		want  string
 	}{
-		"accepted late": {4, ""},
-		"never":         {1000, "write parameter /bp/ami: AWS did not store version 3: ami-1 is not an image that this account can use"},
+		"accepted late": {4, 3, ""},
+		"somebody else": {2, 4, "write parameter /bp/ami: it is at version 4 and holds ami-2, not version 3 with ami-1: somebody else wrote it at the same time"},
+		"never":         {1000, 3, "write parameter /bp/ami: AWS did not store version 3: ami-1 is not an image that this account can use"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -132,7 +134,7 @@ func TestImageParameterIsLookedAt(t *testing.T) {
 					"GetParameter": func(a ask) answer {
 						version := 2
 						if a.n >= tt.from {
-							version = 3
+							version = tt.after
 						}
 						return answer{body: fmt.Sprintf(`{"Parameter":{"Name":"/bp/ami","Type":"String","DataType":"aws:ec2:image","Value":"ami-%d","Version":%d}}`, version-2, version)}
 					},

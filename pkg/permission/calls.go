@@ -1,5 +1,7 @@
 package permission
 
+import "slices"
+
 // ARNs with places in braces.
 const (
 	anything   = "*"
@@ -41,6 +43,12 @@ func Calls() []Call {
 	locking := []Command{Apply, Destroy, Bootstrap, Unlock, Bundle, Rollout}
 	keeping := append([]Command{Bundle, Rollout}, writing...) // lock and journal
 	storing := []Command{Apply, Bundle}
+	// An image is built beside the rest; naming it is an apply of one parameter.
+	naming := []Command{AMIBuild, AMIBake, AMIUse}
+	imaging := append([]Command{AMIList}, naming...)
+	for _, shared := range []*[]Command{&reading, &asking, &recorded, &locking, &keeping} {
+		*shared = slices.Clip(*shared) // rows append to them
+	}
 	ours := map[string]map[string]string{"StringLike": {"cloudformation:ChangeSetName": changeSets}}
 	// A stack operation of ours always names CloudFormation's role; without it
 	// CloudFormation would act with the rights of whoever called last (I17).
@@ -53,7 +61,7 @@ func Calls() []Call {
 	}
 	return []Call{
 		{"ACM", "DescribeCertificate", []string{"acm:DescribeCertificate"}, []string{ourCerts}, nil, reading},
-		{"Auto Scaling", "DescribeAutoScalingGroups", []string{"autoscaling:DescribeAutoScalingGroups"}, []string{anything}, nil, rolling},
+		{"Auto Scaling", "DescribeAutoScalingGroups", []string{"autoscaling:DescribeAutoScalingGroups"}, []string{anything}, nil, append([]Command{AMIList}, rolling...)},
 		{"Auto Scaling", "DescribeInstanceRefreshes", []string{"autoscaling:DescribeInstanceRefreshes"}, []string{anything}, nil, rolling},
 
 		{"CloudFormation", "ListStacks", []string{"cloudformation:ListStacks"}, []string{anything}, nil, reading},
@@ -88,9 +96,9 @@ func Calls() []Call {
 		{"CloudWatch Logs", "DeleteRetentionPolicy", []string{"logs:DeleteRetentionPolicy"}, []string{workerLogs}, nil, writing},
 		{"CloudWatch Logs", "DeleteLogGroup", []string{"logs:DeleteLogGroup"}, []string{workerLogs}, nil, writing},
 
-		{"EC2", "DescribeImages", []string{"ec2:DescribeImages"}, []string{anything}, nil, []Command{Bundle}},
-		{"EC2", "DescribeLaunchTemplateVersions", []string{"ec2:DescribeLaunchTemplateVersions"}, []string{anything}, nil, reading},
-		{"EC2", "DescribeInstances", []string{"ec2:DescribeInstances"}, []string{anything}, nil, developing},
+		{"EC2", "DescribeLaunchTemplateVersions", []string{"ec2:DescribeLaunchTemplateVersions"}, []string{anything}, nil, append(reading, AMIList)},
+		{"EC2", "DescribeImages", []string{"ec2:DescribeImages"}, []string{anything}, nil, append(append([]Command{Bundle}, reading...), imaging...)},
+		{"EC2", "DescribeInstances", []string{"ec2:DescribeInstances"}, []string{anything}, nil, append([]Command{AMIList}, developing...)},
 		{"EC2", "DescribeInstanceTypeOfferings", []string{"ec2:DescribeInstanceTypeOfferings"}, []string{anything}, nil, developing},
 		{"EC2", "DescribeSubnets", []string{"ec2:DescribeSubnets"}, []string{anything}, nil, developing},
 		{"EC2", "DescribeVpcs", []string{"ec2:DescribeVpcs"}, []string{anything}, nil, developing},
@@ -150,31 +158,31 @@ func Calls() []Call {
 		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{models}, nil, []Command{Bundle}},
 		{"S3", "GetObject", []string{"s3:GetObject"}, []string{assets}, nil, []Command{Bundle}},
 		{"S3", "ListObjectsV2", []string{"s3:ListBucket"}, []string{ownBucket}, nil, recorded},
-		{"S3", "GetObject", []string{"s3:GetObject"}, []string{ownObjects}, nil, recorded},
+		{"S3", "GetObject", []string{"s3:GetObject"}, []string{ownObjects}, nil, append(recorded, naming...)},
 		{"S3", "ListObjectVersions", []string{"s3:ListBucketVersions"}, []string{buckets}, nil, byHand},
 		{"S3", "DeleteObjects", []string{"s3:DeleteObject", "s3:DeleteObjectVersion"}, []string{buckets + "/*"}, nil, byHand},
 		{"S3", "ListMultipartUploads", []string{"s3:ListBucketMultipartUploads"}, []string{buckets}, nil, byHand},
 		{"S3", "AbortMultipartUpload", []string{"s3:AbortMultipartUpload"}, []string{buckets + "/*"}, nil, byHand},
-		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, keeping},
+		{"S3", "PutObject", []string{"s3:PutObject"}, []string{ownObjects}, nil, append(keeping, naming...)},
 		{"S3", "PutObject", []string{"s3:PutObject"}, []string{syncLogs}, nil, developing},
 		{"S3", "HeadObject", []string{"s3:GetObject"}, []string{syncLogs}, nil, developing},
-		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, locking},
+		{"S3", "DeleteObject", []string{"s3:DeleteObject"}, []string{ownLock}, nil, append(locking, naming...)},
 
 		{"SSM", "DescribeInstanceInformation", []string{"ssm:DescribeInstanceInformation"}, []string{anything}, nil, developing},
 		{"SSM", "ListCommands", []string{"ssm:ListCommands"}, []string{anything}, nil, developing},
 		{"SSM", "SendCommand", []string{"ssm:SendCommand"}, []string{anything}, nil, developing},
 		{"SSM", "GetCommandInvocation", []string{"ssm:GetCommandInvocation"}, []string{anything}, nil, developing},
 		{"SSM", "DescribeParameters", []string{"ssm:DescribeParameters"}, []string{anything}, nil, reading},
-		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, reading},
-		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, append([]Command{Dev}, reading...)},
+		{"SSM", "GetParameter", []string{"ssm:GetParameter"}, []string{parameters}, nil, append(reading, naming...)},
+		{"SSM", "GetParameters", []string{"ssm:GetParameters"}, []string{parameters}, nil, append(append([]Command{Dev}, reading...), imaging...)},
 		{"SSM", "GetParameterHistory", []string{"ssm:GetParameterHistory"}, []string{parameters}, nil, keeping},
 		{"SSM", "ListTagsForResource", []string{"ssm:ListTagsForResource"}, []string{parameters}, nil, writing},
 		// A parameter that is made with tags needs AddTagsToResource.
-		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, keeping},
+		{"SSM", "PutParameter", []string{"ssm:PutParameter", "ssm:AddTagsToResource"}, []string{parameters}, nil, append(keeping, naming...)},
 		{"SSM", "DeleteParameter", []string{"ssm:DeleteParameter"}, []string{parameters}, nil, writing},
 
 		// STS answers everybody who they are.
-		{"STS", "GetCallerIdentity", nil, nil, nil, asking},
+		{"STS", "GetCallerIdentity", nil, nil, nil, append(asking, imaging...)},
 		{"Secrets Manager", "DescribeSecret", []string{"secretsmanager:DescribeSecret"}, []string{secrets}, nil, reading},
 		{"Secrets Manager", "PutSecretValue", []string{"secretsmanager:PutSecretValue"}, []string{secrets}, nil, writing},
 	}

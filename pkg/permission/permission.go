@@ -33,6 +33,12 @@ const (
 	// Dev makes and removes dev instances. No role of a workflow has it.
 	Dev    Command = "dev"
 	Bundle Command = "bundle" // a person's: no workflow runs it
+	// What makes images is run by a person, or by a role of somebody's own that
+	// Packer's rights belong to as well; no role of ours has it.
+	AMIList  Command = "ami list"
+	AMIBuild Command = "ami build"
+	AMIBake  Command = "ami bake"
+	AMIUse   Command = "ami use"
 )
 
 // Call is one operation of AWS's API by the names that the SDK has for service

@@ -76,6 +76,12 @@ func (c *computation) dangers(st *stackState, s *Step) {
 		s.Approvals = append(s.Approvals, a)
 		risks = append(risks, a.Why)
 	}
+	if as := c.downgrades(st, s); len(as) > 0 {
+		s.Approvals = append(s.Approvals, as...)
+		for _, a := range as {
+			risks = append(risks, a.Why)
+		}
+	}
 	s.Risk = strings.Join(risks, "; ")
 }
 

@@ -9,7 +9,7 @@ import (
 // replacement, running capacity, a recovery. What deletes or lifts a
 // protection is named in full, each by itself.
 func (k ApprovalKind) Globs() bool {
-	return k == ApproveReplace || k == ApproveCapacity || k == ApproveRecover
+	return k == ApproveReplace || k == ApproveCapacity || k == ApproveRecover || k == ApproveDowngrade
 }
 
 // Pattern tells whether the target is a glob.

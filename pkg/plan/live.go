@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"reconcile/pkg/ami"
 	"reconcile/pkg/bundle"
 	"reconcile/pkg/cfn"
 )
@@ -18,7 +19,10 @@ type Live struct {
 	LogGroups       map[string]LiveLogGroup
 	Groups          map[string]LiveGroup
 	LaunchTemplates map[string]LiveLaunchTemplate
-	Images          map[string]LiveImage // key "repository:tag"
+	// AMIs are machine images by id, read where a plan changes what a group
+	// launches; the zero Image says that it was looked for and does not exist.
+	AMIs   map[string]ami.Image
+	Images map[string]LiveImage // key "repository:tag"
 	// Bundles are manifests, key "bucket/key"; Assets are the objects that they
 	// name, and those that would be copied.
 	Bundles      map[string]LiveBundle

@@ -254,13 +254,14 @@ type Blocked struct {
 // ApprovalKind names a danger.
 type ApprovalKind string
 
-// The five kinds that --approve KIND:TARGET knows.
+// The kinds that --approve KIND:TARGET knows.
 const (
 	ApproveDestroy   ApprovalKind = "destroy"
 	ApproveReplace   ApprovalKind = "replace"
 	ApproveCapacity  ApprovalKind = "capacity"
 	ApproveRecover   ApprovalKind = "recover"
 	ApproveUnprotect ApprovalKind = "unprotect"
+	ApproveDowngrade ApprovalKind = "downgrade"
 )
 
 // Approval is a consent that a step needs, named so that it can be given.

@@ -34,14 +34,14 @@ func (c *computation) lacksAMI(s *Stack) *problem {
 		if v, planned := c.values[f.AMIParameter]; planned && v.known {
 			continue
 		}
-		put := fmt.Sprintf("aws ssm put-parameter --name %s --type String --data-type aws:ec2:image --value ami-…", f.AMIParameter)
+		build := "reconcile ami build " + f.ID
 		p, ok := c.l.Parameters[f.AMIParameter]
 		switch {
 		case !ok:
-			return &problem{code: "ami-missing", target: f.ID, command: put,
-				reason: fmt.Sprintf("fleet %s has no AMI yet: parameter %s does not exist; an AMI build writes it", f.ID, f.AMIParameter)}
+			return &problem{code: "ami-missing", target: f.ID, command: build,
+				reason: fmt.Sprintf("fleet %s has no AMI yet: parameter %s does not exist; a build writes it", f.ID, f.AMIParameter)}
 		case !strings.HasPrefix(p.Value, "ami-"):
-			return &problem{code: "ami-invalid", target: f.ID, command: put + " --overwrite",
+			return &problem{code: "ami-invalid", target: f.ID, command: build,
 				reason: fmt.Sprintf("fleet %s: parameter %s holds no AMI id", f.ID, f.AMIParameter)}
 		}
 	}

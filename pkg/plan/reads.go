@@ -18,6 +18,7 @@ type ReadSet struct {
 	LogGroups       []string
 	Groups          []string // Auto Scaling groups
 	LaunchTemplates []string // by name
+	AMIs            []string // by id
 	Images          []Image
 	Manifests       []Object // of bundles
 	Assets          []Object // in the models bucket
@@ -41,7 +42,7 @@ type ReadSet struct {
 // Empty tells whether there is nothing to read.
 func (r ReadSet) Empty() bool {
 	return len(r.StackOutputs)+len(r.Stacks)+len(r.Parameters)+len(r.Secrets)+len(r.LogGroups)+len(r.Groups)+
-		len(r.LaunchTemplates)+len(r.Images)+len(r.Manifests)+len(r.Assets)+len(r.Copied)+len(r.Named)+len(r.Remains) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
+		len(r.LaunchTemplates)+len(r.AMIs)+len(r.Images)+len(r.Manifests)+len(r.Assets)+len(r.Copied)+len(r.Named)+len(r.Remains) == 0 && r.Certificate+r.ParameterPath+r.OwnedBy == ""
 }
 
 // Reads says what to read at first, beside the index of all stacks: all that
@@ -119,16 +120,16 @@ func fleetPath(t Target) string { return "/" + t.Platform + "/fleets/" }
 
 // collector gathers names once each.
 type collector struct {
-	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates, remains map[string]bool
-	images                                                                               map[Image]bool
-	manifests, assets, copied                                                            map[Object]bool
-	named                                                                                map[NamedResource]bool
+	outputs, templates, parameters, secrets, logGroups, groups, launchTemplates, amis, remains map[string]bool
+	images                                                                                     map[Image]bool
+	manifests, assets, copied                                                                  map[Object]bool
+	named                                                                                      map[NamedResource]bool
 }
 
 func newCollector() *collector {
 	return &collector{
 		outputs: map[string]bool{}, templates: map[string]bool{}, parameters: map[string]bool{}, secrets: map[string]bool{},
-		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{}, remains: map[string]bool{},
+		logGroups: map[string]bool{}, groups: map[string]bool{}, launchTemplates: map[string]bool{}, amis: map[string]bool{}, remains: map[string]bool{},
 		images: map[Image]bool{}, manifests: map[Object]bool{}, assets: map[Object]bool{}, copied: map[Object]bool{}, named: map[NamedResource]bool{},
 	}
 }
@@ -169,7 +170,7 @@ func (c *collector) refs(refs []cfn.Ref) {
 func (c *collector) set() ReadSet {
 	r := ReadSet{
 		StackOutputs: sortedKeys(c.outputs), Stacks: sortedKeys(c.templates), Parameters: sortedKeys(c.parameters), Secrets: sortedKeys(c.secrets),
-		LogGroups: sortedKeys(c.logGroups), Groups: sortedKeys(c.groups), LaunchTemplates: sortedKeys(c.launchTemplates),
+		LogGroups: sortedKeys(c.logGroups), Groups: sortedKeys(c.groups), LaunchTemplates: sortedKeys(c.launchTemplates), AMIs: nilIfNone(sortedKeys(c.amis)),
 	}
 	for i := range c.images {
 		r.Images = append(r.Images, i)
@@ -182,10 +183,15 @@ func (c *collector) set() ReadSet {
 		r.Named = append(r.Named, n)
 	}
 	sort.Slice(r.Named, func(a, b int) bool { return r.Named[a].Key() < r.Named[b].Key() })
-	if len(c.remains) > 0 {
-		r.Remains = sortedKeys(c.remains)
-	}
+	r.Remains = nilIfNone(sortedKeys(c.remains))
 	return r
+}
+
+func nilIfNone(names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	return names
 }
 
 // imageKey is the key of Live.Images.

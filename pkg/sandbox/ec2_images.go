@@ -105,7 +105,7 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 	if err := knownFilters(filters, (&image{}).filterValues(c)); err != nil {
 		return nil, err
 	}
-	images, err := c.imagesAsked(ids)
+	images, err := c.imagesAsked(ids, filters["image-id"])
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +125,12 @@ func describeImages(c *call, in *ec2Request) (*imagesOut, error) {
 }
 
 // imagesAsked are the images of these ids, or all that are stored; what is in
-// stock has no end and shows only when it is asked for by id.
-func (c *call) imagesAsked(ids []string) ([]*image, error) {
+// stock has no end and shows only when it is asked for by id, named as such or
+// among the values of a filter.
+func (c *call) imagesAsked(ids, filter []string) ([]*image, error) {
 	if len(ids) == 0 {
-		ids = slices.DeleteFunc(sortedKeys(c.region.Images), func(id string) bool { return !c.imageExists(id) })
+		ids = append(sortedKeys(c.region.Images), slices.DeleteFunc(slices.Clone(filter), func(id string) bool { return !isStockedAMI(id) })...)
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !c.imageExists(id) })
 		if m := c.publicImage(); m != nil {
 			ids = append(ids, m.ID)
 		}
@@ -240,6 +242,7 @@ func deregisterImage(c *call, in *ec2Request) (*returnOut, error) {
 	if !c.imageExists(id) {
 		return nil, fail("InvalidAMIID.NotFound", "The image id '[%.80s]' does not exist", id)
 	}
+	c.settleImages()
 	c.region.Images[id] = &image{ID: id, Gone: true, Created: c.now}
 	return &returnOut{true}, nil
 }

@@ -204,6 +204,7 @@ func (c *call) publish(what string) (string, error) {
 		if c.imageExists(what) {
 			return "", fmt.Errorf("AMI %s exists", what)
 		}
+		c.settleImages()
 		c.region.Images[what] = &image{ID: what, Name: "by-hand-" + what, Architecture: "x86_64", RootDevice: "/dev/sda1", Created: c.now}
 		return "AMI " + what + " exists", nil
 	}
@@ -225,6 +226,7 @@ func (c *call) unpublish(what string) (string, error) {
 		if !c.imageExists(what) {
 			return "", fmt.Errorf("no AMI %q%s", what, meant(what, sortedKeys(c.region.Images)))
 		}
+		c.settleImages()
 		c.region.Images[what] = &image{ID: what, Gone: true, Created: c.now}
 		return "AMI " + what + " is gone", nil
 	}

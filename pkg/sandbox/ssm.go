@@ -107,6 +107,16 @@ func (p *parameter) settled(c *call) *parameter {
 	return &done
 }
 
+// settleImages decides what is due before an image comes or goes: a value is
+// held against the images of its own time, whoever reads it first.
+func (c *call) settleImages() {
+	for name, p := range c.region.Parameters {
+		if p.Pending != nil {
+			c.region.Parameters[name] = p.settled(c)
+		}
+	}
+}
+
 // parameterNames lists what exists, sorted. Stocked parameters are without
 // number and appear only when asked for by name.
 func (c *call) parameterNames() []string {

@@ -241,6 +241,32 @@ func TestImageParameterIsValidatedLater(t *testing.T) {
 	}
 }
 
+// The image is looked at when it is due, and by nobody's reading later: one that
+// goes afterwards stays in the parameter.
+func TestImageParameterKeepsAnImageThatGoes(t *testing.T) {
+	clk := newClock()
+	box := open(t, sandbox.Options{Now: clk.now})
+	c := ssmClient(box)
+	ctx, name := t.Context(), aws.String("/bp/ami/fleets/staging/gpu-default")
+	other := stockedAMI(t, box, "/bp/ami/fleets/staging/other")
+	in := put(*name, other)
+	in.Overwrite = aws.Bool(true)
+	must[*ssm.PutParameterOutput](t)(c.PutParameter(ctx, in))
+	clk.pass(time.Minute)
+	if status, body := raw(t, box, "ec2", "DeregisterImage", "ImageId="+other); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	if got := must[*ssm.GetParameterOutput](t)(c.GetParameter(ctx, &ssm.GetParameterInput{Name: name})).Parameter; got.Version != 2 || *got.Value != other {
+		t.Errorf("version %d, %s", got.Version, *got.Value)
+	}
+	// What a filter names is listed, and what is gone is no error there.
+	stock := stockedAMI(t, box, "/bp/ami/fleets/production/gpu-default")
+	_, body := raw(t, box, "ec2", "DescribeImages", "Filter.1.Name=image-id&Filter.1.Value.1="+stock+"&Filter.1.Value.2="+other)
+	if !strings.Contains(body, "<imageId>"+stock) || strings.Contains(body, other) {
+		t.Error(body)
+	}
+}
+
 func TestStockedParameterCanBeDeleted(t *testing.T) {
 	c := ssmClient(open(t, sandbox.Options{}))
 	name := aws.String("/bp/ami/fleets/production/x")

@@ -169,7 +169,7 @@ type Exception struct {
 
 // Approval carries a named approval through a merge.
 type Approval struct {
-	Kind    string // destroy, replace, capacity, recover, unprotect
+	Kind    string // destroy, replace, capacity, recover, unprotect, downgrade
 	Target  string
 	Expires string // RFC 3339 date or time
 	Reason  string

@@ -25,8 +25,8 @@ func TestEmptyAccountIsFinishedByTheSameCommand(t *testing.T) {
 	r.want(0, "sandbox reset --bare")
 	wants := []string{
 		"bp-backend:nginx-latest", "bp-backend:php-latest", "bp-frontend:latest", "docker push",
-		"aws ssm put-parameter --name /bp/ami/fleets/staging/gpu-default",
-		"aws ssm put-parameter --name /bp/ami/fleets/production/gpu-default",
+		"reconcile ami build staging/gpu-default",
+		"reconcile ami build production/gpu-default",
 		"4 steps blocked",
 	}
 	r.want(0, "plan", wants...)

@@ -21,8 +21,6 @@ import (
 	"reconcile/pkg/sandbox"
 )
 
-const fleetStack = "bp-gpu-fleet-staging-gpu-default"
-
 var registered = regexp.MustCompile(`<imageId>(ami-[0-9a-f]+)</imageId>`)
 
 // registers makes an image as Packer's run in the account would.
@@ -82,7 +80,7 @@ func TestAMIPromotionAndDowngrade(t *testing.T) {
 	r.want(0, "apply --yes --fleet staging/gpu-default")
 
 	r.want(0, "ami use staging/gpu-default "+older+" --yes")
-	approval := "downgrade:" + fleetStack + "/LaunchTemplate"
+	approval := "downgrade:" + stagingFleet + "/LaunchTemplate"
 	r.want(4, "apply --yes --fleet staging/gpu-default", "--approve "+approval, "the NVIDIA driver goes down from 550.163.01 to 535.104.05", "ComfyUI goes down from v0.3.10 to v0.3.9", "built at 2101-01-01 00:00:00Z")
 	v := r.images("staging/gpu-default")
 	if f := v.Fleets[0]; len(v.Fleets) != 1 || f.AMI != older || f.Image.Lineage.Driver != "535.104.05" || f.Launches == nil || f.Launches.ID != newer || f.Launches.Lineage.Bundle != "b-1" {

@@ -141,7 +141,8 @@ func TestRolloutThatAnAlarmEnds(t *testing.T) {
 	r.want(0, "plan", "UPDATE_ROLLBACK_FAILED", "recover:"+stagingFleet)
 	r.ring("OK")
 	r.want(0, "sandbox mutate --parameter /bp/ami/fleets/staging/gpu-default="+before)
-	r.want(0, "apply --yes --approve recover:"+stagingFleet)
+	// The image before is the older one: going back to it is said, too.
+	r.want(0, "apply --yes --approve recover:"+stagingFleet+" --approve downgrade:"+stagingFleet+"/LaunchTemplate")
 	r.empty()
 	if got := r.running(); len(got) != 1 || len(got["2"]) != 0 {
 		t.Errorf("after the recovery the fleet runs %v", got)

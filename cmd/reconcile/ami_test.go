@@ -175,6 +175,15 @@ func TestAMIBuildFails(t *testing.T) {
 	r.want(1, build+" --worker worker", "packer is not on PATH", "next: packer version")
 	r.empty()
 
+	// A parameter of another data type could not be written: nothing is built.
+	const parameter = "/bp/ami/fleets/staging/gpu-default"
+	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
+		byHand(t, box, "ssm", "AmazonSSM.DeleteParameter", `{"Name":"`+parameter+`"}`)
+		put(ctx, t, cfg, parameter, "soon")
+	})
+	s := r.want(1, build+" --worker worker", "is a String of data type text", "next: aws ssm delete-parameter --name "+parameter)
+	s.saysNot(t, "packer")
+
 	bare := newRig(t, "")
 	packs(t, bare, "made", "")
 	bare.want(4, build+" --worker worker", "there is no bucket bp-reconcile-123456789012", "next: reconcile apply --stack bp-reconcile")

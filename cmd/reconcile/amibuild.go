@@ -137,9 +137,14 @@ func (w fleetWork) variables(ctx context.Context, s *session, b building) (map[s
 	t := w.desired.Target
 	base := "/" + t.Platform + "/fleets/" + w.fleet.ID
 	names := struct{ config, bundle, bucket, profile string }{base + "/desired_config", base + "/active_bundle", "/" + t.Platform + "/models/bucket", "/" + t.Platform + "/packer/instance_profile"}
-	live, err := s.cloud.ReadParameters(ctx, []string{names.config, names.bundle, names.bucket, names.profile})
+	live, err := s.cloud.ReadParameters(ctx, []string{names.config, names.bundle, names.bucket, names.profile, w.fleet.AMIParameter})
 	if err != nil {
 		return nil, err
+	}
+	if p, ok := live[w.fleet.AMIParameter]; ok { // what could not be written is said before the build
+		if _, err := plan.Promote(t, version(), w.fleet, &p, p.Value); err != nil {
+			return nil, err
+		}
 	}
 	missing := func(name, why string) error {
 		return &hinted{failWith(exitRefused, "fleet %s: parameter %s %s", w.fleet.ID, name, why), s.g.command("reconcile apply --fleet " + w.fleet.ID)}

@@ -38,7 +38,7 @@ func TestEmptyAccountIsFinishedByTheSameCommand(t *testing.T) {
 	r.box(func(ctx context.Context, _ *sandbox.Sandbox, cfg aws.Config) {
 		pushImages(ctx, t, cfg, "bp")
 	})
-	r.want(4, "apply --yes", "2 steps done", "put-parameter").saysNot(t, "docker push")
+	r.want(4, "apply --yes", "2 steps done", "reconcile ami build staging/gpu-default").saysNot(t, "docker push")
 	r.box(func(ctx context.Context, box *sandbox.Sandbox, cfg aws.Config) {
 		bakeAMIs(ctx, t, box, cfg, "/bp/ami/fleets/staging/gpu-default", "/bp/ami/fleets/production/gpu-default")
 	})
@@ -58,7 +58,7 @@ func TestFleetWithoutRealAMIIsBlockedAlone(t *testing.T) {
 		bakeAMIs(ctx, t, box, cfg, "/bp/ami/fleets/production/gpu-default")
 		put(ctx, t, cfg, "/bp/ami/fleets/staging/gpu-default", "soon")
 	})
-	r.want(4, "apply --yes", "parameter /bp/ami/fleets/staging/gpu-default holds no AMI id", "--overwrite")
+	r.want(4, "apply --yes", "parameter /bp/ami/fleets/staging/gpu-default holds no AMI id", "reconcile ami build staging/gpu-default")
 	got := steps(r.plan(""))
 	if len(got) != 1 || got[0] != "create stack/bp-gpu-fleet-staging-gpu-default" {
 		t.Errorf("left to do: %v", got)

@@ -269,13 +269,20 @@ func TestDownloadsAreTakenUp(t *testing.T) {
 	_ = os.RemoveAll(b.root)
 	b.write("main.py", "comfyui")
 	times = 1
-	cmd := b.command("big")
+	started := make(chan *os.Process, 1)
 	b.around(cut(3<<20, &times, func() {
 		waitFor(t, func() bool { info, err := os.Stat(b.part(sha)); return err == nil && info.Size() == 3<<20 })
-		_ = cmd.Process.Kill()
+		_ = (<-started).Kill()
 	}))
-	if status, out := run(t, cmd); status != -1 {
-		t.Fatalf("status %d\n%s", status, out)
+	cmd := b.command("big")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	started <- cmd.Process
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != -1 {
+		t.Fatalf("%v\n%s", cmd.ProcessState, &out)
 	}
 	b.asked()
 	b.mustApply("big")

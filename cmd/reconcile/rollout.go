@@ -22,8 +22,8 @@ func newRollout(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollout",
 		Short: "Follow and end the rollouts of fleets",
-		Long: `A rollout replaces the instances of a fleet that run; apply starts it, as part of
-the fleet's stack update. These commands show how far it is, and end it.`,
+		Long: `A rollout replaces the instances of a fleet that run; apply starts it, as part
+of the fleet's stack update. These commands show how far it is, and end it.`,
 	}
 	cmd.AddCommand(newRolloutStatus(g), newRolloutBack(g, false), newRolloutBack(g, true))
 	return cmd
@@ -125,7 +125,7 @@ func afterwards(f plan.Fleet, r cloud.Rollout) string {
 func newRolloutBack(g *global, wait bool) *cobra.Command {
 	use, short := "cancel", "End a rollout; the fleet goes back to what it ran before"
 	if wait {
-		use, short = "rollback", "End a rollout and wait until the fleet is back at what it ran before"
+		use, short = "rollback", "End a rollout and wait until the fleet is back at what it ran"
 	}
 	return &cobra.Command{
 		Use:   use + " STAGE/SLUG",

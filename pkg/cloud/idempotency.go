@@ -26,6 +26,7 @@ func mutations() map[string]class {
 		"DeleteStack":                   tokened,
 		"ContinueUpdateRollback":        tokened,
 		"RollbackStack":                 tokened,
+		"CancelUpdateStack":             tokened,
 		"UpdateTerminationProtection":   natural,
 		"SendCommand":                   readBack,
 		"PutParameter":                  readBack,

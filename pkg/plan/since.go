@@ -160,10 +160,13 @@ func (c *computation) limits(sel Selection) *Limits {
 		return nil
 	}
 	l := &Limits{Commit: sel.Since.Commit, Everything: sel.Since.Everything, Compared: []StepID{}, LeftOut: []StepID{}}
-	for id := range c.g.nodes {
-		if c.planned[id] {
+	for id, n := range c.g.nodes {
+		switch {
+		case c.planned[id]:
 			l.Compared = append(l.Compared, id)
-		} else {
+		case n.kind == KindBundle && !c.d.Bundles[n.index].Used:
+			// What no fleet names is no part of any plan.
+		default:
 			l.LeftOut = append(l.LeftOut, id)
 		}
 	}

@@ -185,6 +185,7 @@ func (f fleet) group(s *stack) {
 	s.cause("spec.rollout", "Group.UpdatePolicy.AutoScalingInstanceRefresh")
 	s.Sources["Group.Properties.MaxSize"] = f.template.At("max_size")
 	s.Sources["Group.Properties.DefaultInstanceWarmup"] = f.template.At("warmup_seconds")
+	s.Sources["Group.UpdatePolicy.AutoScalingInstanceRefresh.Preferences.InstanceWarmup"] = f.template.At("warmup_seconds")
 	s.cause("spec.template", "Group")
 	types := "Group.Properties.MixedInstancesPolicy.LaunchTemplate.Overrides"
 	s.cause("spec.instanceTypes", types)

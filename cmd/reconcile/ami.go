@@ -18,9 +18,9 @@ func newAMI(g *global) *cobra.Command {
 		Use:   "ami",
 		Short: "Work with the machine images of fleets",
 		Long: `A fleet's workers start from an Amazon Machine Image (AMI). Packer makes it, an
-SSM parameter names it, and a plan puts what the parameter names into the fleet's
-launch template. These commands show images and where they come from, make new
-ones and name the one that a fleet is to run.`,
+SSM parameter names it, and a plan puts what the parameter names into the
+fleet's launch template. These commands show images and where they come from,
+make new ones and name the one that a fleet is to run.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -32,11 +32,11 @@ func newAMIList(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list [STAGE/SLUG]...",
 		Short: "Show the images of fleets: lineage and use",
-		Long: `list shows, for each fleet (globs are understood; none named: all), the image that
-its AMI parameter holds, the one that its group launches if that is another one,
-and the other images that were built for its slug: NVIDIA driver, CUDA, revision of
-ComfyUI, baked bundle, revision of the specs, time of the build, and what uses
-it. Both stages of a slug share its images. Reading only.`,
+		Long: `list shows, for each fleet (globs are understood; none named: all), the image
+that its AMI parameter holds, the one that its group launches if that is another
+one, and the other images that were built for its slug: NVIDIA driver, CUDA,
+revision of ComfyUI, baked bundle, revision of the specs, time of the build, and
+what uses it. Both stages of a slug share its images. Reading only.`,
 		Example:     "  reconcile ami list --sandbox\n  reconcile ami list 'production/*' -o json",
 		Annotations: withOutputs("text,json"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

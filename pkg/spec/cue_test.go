@@ -59,7 +59,7 @@ func TestHostileCUE(t *testing.T) {
 		"a large list": {`
 import "list"
 x: [for i in list.Range(0, 100000000, 1) {i}]
-`, []string{"needs more than 512 MB of memory"}},
+`, []string{"takes more than", "needs more than"}},
 		"lists of lists": {`
 _a: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 _b: [_a, _a, _a, _a, _a, _a, _a, _a, _a, _a]
@@ -74,7 +74,7 @@ import ("encoding/hex", "strings")
 _a: strings.Repeat("a", 1000000)
 _b: hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(_a))))))
 x: hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(hex.Encode(_b))))))
-`, []string{"needs more than 512 MB of memory"}},
+`, []string{"takes more than", "needs more than"}},
 		"one huge number": {`
 import "math/bits"
 x: bits.Lsh(1, 40000000000)

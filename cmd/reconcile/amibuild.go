@@ -36,10 +36,11 @@ func newAMIBuild(g *global, bake bool) *cobra.Command {
 		Short: "Build a fleet's machine image and make its parameter name it",
 		Long: `build runs Packer for one fleet: NVIDIA driver and CUDA, ComfyUI, the worker
 and the bundle installer, without a bundle. The instance type is that of the
-fleet's desired_config. Packer's progress is shown while it goes on; an interrupt is
-passed on, and Packer takes away what it made. Then the fleet's AMI parameter is
-made to name the image, under the lock, and is waited for until AWS has accepted
-it. Nothing is launched by that: the next plan of the fleet shows what changes.`,
+fleet's desired_config. Packer's progress is shown while it goes on; an
+interrupt is passed on, and Packer takes away what it made. Then the fleet's
+AMI parameter is made to name the image, under the lock, and is waited for
+until AWS has accepted it. Nothing is launched by that: the next plan of the
+fleet shows what changes.`,
 		Example: "  reconcile ami build staging/gpu-default --worker ../worker",
 		Args:    fleetAlone,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,8 +50,8 @@ it. Nothing is launched by that: the next plan of the fleet shows what changes.`
 	if bake {
 		cmd.Use, cmd.Short = "bake STAGE/SLUG", "Build a fleet's machine image with its active bundle in it"
 		cmd.Long = `bake is build with the fleet's active bundle in the image, so that a worker
-boots without downloading it. Beside the instance type, the models bucket, the active
-bundle and Packer's instance profile come from SSM.`
+boots without downloading it. Beside the instance type, the models bucket, the
+active bundle and Packer's instance profile come from SSM.`
 		cmd.Example = "  reconcile ami bake staging/gpu-default --worker ../worker"
 	}
 	f := cmd.Flags()

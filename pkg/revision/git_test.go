@@ -43,6 +43,7 @@ func (g *gits) git(args ...string) string { g.t.Helper(); return g.in(g.root, ar
 func (g *gits) in(dir string, args ...string) string {
 	g.t.Helper()
 	c := exec.Command("git", append([]string{
+		"-c", "gc.auto=0", "-c", "maintenance.auto=false", // nothing goes on after the command in a folder that is removed
 		"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", "-c", "core.warnAmbiguousRefs=false",
 		"-c", "protocol.file.allow=always",
 	}, args...)...)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"reconcile/pkg/ami"
+	"reconcile/pkg/bundle"
 	"reconcile/pkg/packer"
 	"reconcile/pkg/plan"
 )
@@ -169,8 +169,8 @@ func (w fleetWork) variables(ctx context.Context, s *session, b building) (map[s
 		out["spec_revision"] = t.Revision
 	}
 	if b.bake {
-		bundle := ami.BundleID(live[names.bundle].Value)
-		if bundle == "" {
+		id, ok := bundle.IDOfPointer(live[names.bundle].Value)
+		if !ok {
 			return nil, &hinted{failWith(exitRefused, "fleet %s has no active bundle to bake: %s says %q", w.fleet.ID, names.bundle, live[names.bundle].Value), s.g.command("reconcile ami build " + w.fleet.ID)}
 		}
 		for _, name := range []string{names.bucket, names.profile} {
@@ -178,7 +178,7 @@ func (w fleetWork) variables(ctx context.Context, s *session, b building) (map[s
 				return nil, missing(name, "does not exist: stack "+t.Platform+"-data makes it")
 			}
 		}
-		out["bundle_id"], out["models_s3_prefix"] = bundle, "bundles/"+bundle
+		out["bundle_id"], out["models_s3_prefix"] = id, bundle.Pointer(id)
 		out["models_s3_bucket"], out["packer_instance_profile"] = live[names.bucket].Value, live[names.profile].Value
 	}
 	for _, v := range b.set {

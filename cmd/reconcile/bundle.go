@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"reconcile/pkg/bundle"
 	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
 )
 
 func newBundle(g *global) *cobra.Command {
@@ -190,7 +190,7 @@ func newBundleList(g *global) *cobra.Command {
 				w := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(w, "ID\tSPEC\tNAME\tASSETS\tSIZE\tCREATED\tSTATE")
 				for _, r := range rows {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.ID, dash(r.Spec), plainText(r.Name), r.Assets, plan.Bytes(r.Bytes), dash(r.Created), r.state())
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.ID, dash(r.Spec), report.Line(r.Name), r.Assets, plan.Bytes(r.Bytes), dash(r.Created), r.state())
 				}
 				return unlessClosed(w.Flush())
 			})
@@ -201,7 +201,7 @@ func newBundleList(g *global) *cobra.Command {
 func (r bundleRow) state() string {
 	switch {
 	case r.Problem != "":
-		return "unreadable: " + plainText(r.Problem)
+		return "unreadable: " + report.Line(r.Problem)
 	case !r.Stored && len(r.Missing) > 0:
 		return fmt.Sprintf("not stored, %s missing", counted(len(r.Missing), "object"))
 	case !r.Stored:
@@ -214,28 +214,11 @@ func (r bundleRow) state() string {
 	return "stored"
 }
 
-// plainText keeps what somebody else wrote from moving the cursor.
-func plainText(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 {
-			return '?'
-		}
-		return c
-	}, s)
-}
-
 func dash(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return plainText(s)
-}
-
-func (g *global) printJSON(v any) error {
-	enc := json.NewEncoder(g.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	return report.Line(s)
 }
 
 func newBundleShow(g *global) *cobra.Command {
@@ -267,9 +250,9 @@ func newBundleShow(g *global) *cobra.Command {
 func (g *global) showBundle(at shelf, m bundle.Manifest) error {
 	i := slices.IndexFunc(at.rows(), func(r bundleRow) bool { return r.ID == m.BundleID })
 	row := at.rows()[i]
-	fmt.Fprintf(g.out, "%s  %s\n  %s in %s, %s\n", m.BundleID, plainText(m.Name), plan.Bytes(row.Bytes), counted(len(m.Assets), "asset"), row.state())
+	fmt.Fprintf(g.out, "%s  %s\n  %s in %s, %s\n", m.BundleID, report.Line(m.Name), plan.Bytes(row.Bytes), counted(len(m.Assets), "asset"), row.state())
 	if m.Notes != nil && *m.Notes != "" {
-		fmt.Fprintf(g.out, "  %s\n", plainText(*m.Notes))
+		fmt.Fprintf(g.out, "  %s\n", report.Line(*m.Notes))
 	}
 	sizes := map[string]int64{}
 	for _, a := range at.stored.Assets {
@@ -281,7 +264,7 @@ func (g *global) showBundle(at shelf, m bundle.Manifest) error {
 		if n, ok := sizes[a.Key]; ok {
 			size = plan.Bytes(n)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", plainText(a.TargetPath), a.Action, size, plainText(a.Key))
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", report.Line(a.TargetPath), a.Action, size, report.Line(a.Key))
 	}
 	return w.Flush()
 }
@@ -333,11 +316,11 @@ func (g *global) showDifferences(before, after bundle.Manifest, differences []bu
 	for _, d := range differences {
 		switch {
 		case d.Before == nil:
-			fmt.Fprintf(g.out, "+ %s  %s %s\n", plainText(d.Path), d.After.Action, plainText(d.After.Key))
+			fmt.Fprintf(g.out, "+ %s  %s %s\n", report.Line(d.Path), d.After.Action, report.Line(d.After.Key))
 		case d.After == nil:
-			fmt.Fprintf(g.out, "- %s  %s %s\n", plainText(d.Path), d.Before.Action, plainText(d.Before.Key))
+			fmt.Fprintf(g.out, "- %s  %s %s\n", report.Line(d.Path), d.Before.Action, report.Line(d.Before.Key))
 		default:
-			fmt.Fprintf(g.out, "~ %s  %s %s -> %s %s\n", plainText(d.Path), d.Before.Action, plainText(d.Before.Key), d.After.Action, plainText(d.After.Key))
+			fmt.Fprintf(g.out, "~ %s  %s %s -> %s %s\n", report.Line(d.Path), d.Before.Action, report.Line(d.Before.Key), d.After.Action, report.Line(d.After.Key))
 		}
 	}
 	return nil

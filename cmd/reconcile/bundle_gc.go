@@ -9,6 +9,7 @@ import (
 
 	"reconcile/pkg/bundle"
 	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
 )
 
 // unusedAge is how long what nobody needs is left alone.
@@ -57,15 +58,15 @@ It deletes nothing.`,
 
 func (g *global) showUnused(at shelf, u bundle.Unused) error {
 	for _, m := range u.Unreadable {
-		fmt.Fprintf(g.out, "! bundle %s cannot be read, so no asset counts as unused: %s\n", m.ID, plainText(m.Problem))
+		fmt.Fprintf(g.out, "! bundle %s cannot be read, so no asset counts as unused: %s\n", m.ID, report.Line(m.Problem))
 	}
 	for _, m := range u.Bundles {
-		fmt.Fprintf(g.out, "- bundle %s  %s, since %s\n", m.ID, plainText(m.Manifest.Name), m.Modified.Format(time.RFC3339))
+		fmt.Fprintf(g.out, "- bundle %s  %s, since %s\n", m.ID, report.Line(m.Manifest.Name), m.Modified.Format(time.RFC3339))
 	}
 	var bytes int64
 	for _, a := range u.Assets {
 		bytes += a.Size
-		fmt.Fprintf(g.out, "- asset  %s  %s, since %s\n", plainText(a.Key), plan.Bytes(a.Size), a.Modified.Format(time.RFC3339))
+		fmt.Fprintf(g.out, "- asset  %s  %s, since %s\n", report.Line(a.Key), plan.Bytes(a.Size), a.Modified.Format(time.RFC3339))
 	}
 	_, err := fmt.Fprintf(g.out, "Unused: %s of %d, %s of %d (%s).\n", counted(len(u.Bundles), "bundle"), len(at.stored.Manifests), counted(len(u.Assets), "asset"), len(at.stored.Assets), plan.Bytes(bytes))
 	return err

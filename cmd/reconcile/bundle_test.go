@@ -175,7 +175,8 @@ func TestBundleCommands(t *testing.T) {
 	r.want(1, "bundle show nothing", "there is no bundle", "next: reconcile bundle list")
 
 	// What nobody needs: neither the pointers' history nor an image has it.
-	r.putObject(modelsBucket, "bundles/00000000-0000-5000-8000-000000000000/manifest.json", `{"manifest_version":1,"bundle_id":"00000000-0000-5000-8000-000000000000","name":"Loose","created_at":"2026-02-18T12:34:56Z","notes":null,"assets":[]}`)
+	r.putObject(modelsBucket, "bundles/00000000-0000-5000-8000-000000000000/manifest.json", `{"manifest_version":1,"bundle_id":"00000000-0000-5000-8000-000000000000","name":"Loose","created_at":"2026-02-18T12:34:56Z","notes":"::warning::not ours","assets":[]}`)
+	r.want(0, "bundle show 00000000", "Loose", `\::warning::not ours`)
 	r.putObject(modelsBucket, "assets/vae/"+sumOf("orphan"), "orphan")
 	r.want(0, "bundle gc --older-than 0s", "- bundle 00000000-0000-5000-8000-000000000000 Loose", "- asset assets/vae/"+sumOf("orphan")+" 6 B", "Unused: 1 bundle of 3, 1 asset of 3 (6 B).")
 	r.want(0, "bundle gc", "Unused: 0 bundles of 3, 0 assets of 3 (0 B).")

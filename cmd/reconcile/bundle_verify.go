@@ -10,6 +10,7 @@ import (
 
 	"reconcile/pkg/bundle"
 	"reconcile/pkg/plan"
+	"reconcile/pkg/report"
 	"reconcile/pkg/spec"
 )
 
@@ -84,13 +85,13 @@ func (g *global) verify(ctx context.Context, s *session, at shelf, stored []bund
 		}
 		if len(problems) == 0 {
 			all := len(bundle.Keys(*m.Manifest))
-			fmt.Fprintf(g.out, "ok   %s  %s: %d of %s by SHA-256%s\n", m.ID, plainText(m.Manifest.Name), summed, counted(all, "object"), unsummed(all-summed))
+			fmt.Fprintf(g.out, "ok   %s  %s: %d of %s by SHA-256%s\n", m.ID, report.Line(m.Manifest.Name), summed, counted(all, "object"), unsummed(all-summed))
 			continue
 		}
 		bad++
 		fmt.Fprintf(g.out, "BAD  %s\n", m.ID)
 		for _, p := range problems {
-			fmt.Fprintf(g.out, "     %s\n", plainText(p))
+			fmt.Fprintf(g.out, "     %s\n", report.Line(p))
 		}
 	}
 	if bad > 0 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -46,7 +45,7 @@ func (g *global) showDevStarted(s *session, started cloud.DevStarted) error {
 	i := started.Instance
 	row := rowOf(i, s.now(), 0)
 	if g.output == "json" {
-		return g.devJSON(struct {
+		return g.printJSON(struct {
 			devRow
 			CIDR string `json:"cidr"`
 			How  string `json:"how"`
@@ -92,7 +91,7 @@ func (g *global) showDevList(s *session, left dev.Leftover, prices map[string]fl
 		unused = append(unused, group.ID)
 	}
 	if g.output == "json" {
-		return g.devJSON(struct {
+		return g.printJSON(struct {
 			Instances []devRow `json:"instances"`
 			Unused    []string `json:"unusedSecurityGroups"`
 		}{rows, unused})
@@ -126,11 +125,4 @@ func (g *global) devTable(s *session, rows []devRow) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, printable(r.Fleet.ID()), r.Type, r.State, up, left, usd, cmp.Or(r.URL, "-"))
 	}
 	return w.Flush()
-}
-
-func (g *global) devJSON(v any) error {
-	e := json.NewEncoder(g.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

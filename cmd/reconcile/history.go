@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -106,10 +105,7 @@ func (g *global) runs(ctx context.Context, bucket *cloud.Bucket, limit int) ([]j
 
 func (g *global) printRuns(runs []journal.Run) error {
 	if g.output == "json" {
-		enc := json.NewEncoder(g.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(struct {
+		return g.printJSON(struct {
 			FormatVersion int           `json:"formatVersion"`
 			Runs          []journal.Run `json:"runs"`
 		}{journal.FormatVersion, runs})

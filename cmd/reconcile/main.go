@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,6 +137,14 @@ func exitCode(w io.Writer, err error) int {
 		fmt.Fprintln(w, "  next: "+printable(h.Hint()))
 	}
 	return code
+}
+
+// printJSON writes a result for machines.
+func (g *global) printJSON(v any) error {
+	enc := json.NewEncoder(g.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 // printable strips control characters, so that text from a spec or from AWS

@@ -163,7 +163,7 @@ func TestRolloutMeetsScarcityAndWork(t *testing.T) {
 	if got := r.running(); len(got["1"]) != 2 {
 		t.Fatalf("after the failed rollout the fleet runs %v", got)
 	}
-	r.want(0, "plan", "was rolled back", "rolls out "+ami2+" again", "aws ssm put-parameter --name /bp/ami/fleets/staging/gpu-default", "--overwrite --value "+before).
+	r.want(0, "plan", "was rolled back", "rolls out "+ami2+" again", "reconcile ami use staging/gpu-default "+before).
 		saysNot(t, "Edited by hand")
 	r.calm()
 

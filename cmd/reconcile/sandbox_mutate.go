@@ -178,10 +178,7 @@ func (g *global) showLive(box *sandbox.Sandbox, args []string) error {
 		if err != nil {
 			return err
 		}
-		enc := json.NewEncoder(g.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(doc)
+		return g.printJSON(doc)
 	}
 	list, err := box.LiveResources(g.region)
 	if err != nil {

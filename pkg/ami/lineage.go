@@ -58,14 +58,14 @@ func (i Image) Read(tags map[string]string, created time.Time) Image {
 	i.Slug, i.Packer = tags[TagFleet], tags[TagManagedBy] == ManagedBy
 	i.Lineage = Lineage{
 		Driver: tags[TagDriver], CUDA: tags[TagCUDA], ComfyUI: tags[TagComfyUI], Revision: tags[TagRevision],
-		Bundle: BundleID(tags[TagBundle]), Built: built(tags[TagBuilt], created),
+		Bundle: baked(tags[TagBundle]), Built: built(tags[TagBuilt], created),
 	}
 	return i
 }
 
-// BundleID is the id in an active_bundle pointer or a tag: "bundles/ID",
-// "bundles/ID/" and "ID" are the same, and "none" is no bundle.
-func BundleID(text string) string {
+// baked is the id in a tag: "bundles/ID", "bundles/ID/" and "ID" are the same,
+// and "none" is no bundle.
+func baked(text string) string {
 	id := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), "bundles/"), "/")
 	if id == "none" {
 		return ""

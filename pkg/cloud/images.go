@@ -86,14 +86,19 @@ func (c *Cloud) ImagesByID(ctx context.Context, ids []string) (map[string]ami.Im
 
 // imagesOf reads the account's own images that Packer made for fleets of these slugs.
 func (c *Cloud) imagesOf(ctx context.Context, slugs []string) (map[string]ami.Image, error) {
+	return c.ownImages(ctx, "tag:"+ami.TagFleet, slugs)
+}
+
+// ownImages reads the account's own images that a filter finds.
+func (c *Cloud) ownImages(ctx context.Context, filter string, values []string) (map[string]ami.Image, error) {
 	found := map[string]ami.Image{}
-	for _, chunk := range chunks(slugs, filterValues) {
+	for _, chunk := range chunks(values, filterValues) {
 		err := pages(func(token *string) (*string, error) {
-			form := filtered(token, imagesPerPage, "tag:"+ami.TagFleet, chunk)
+			form := filtered(token, imagesPerPage, filter, chunk)
 			form.Set("Owner.1", "self")
 			var out imageSet
 			if err := c.ec2(ctx, "DescribeImages", form, &out); err != nil {
-				return nil, c.readError("read the images of fleets", err)
+				return nil, c.readError("list the images of this account", err)
 			}
 			out.images(found)
 			return &out.NextToken, nil

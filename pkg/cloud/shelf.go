@@ -2,10 +2,8 @@ package cloud
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"golang.org/x/sync/errgroup"
 
+	"reconcile/pkg/ami"
 	"reconcile/pkg/bundle"
 	"reconcile/pkg/lock"
 	"reconcile/pkg/plan"
@@ -180,32 +179,17 @@ func (c *Cloud) recentBundles(ctx context.Context, name string, since time.Time)
 	return out, err
 }
 
-// ec2Images is the answer of DescribeImages.
-type ec2Images struct {
-	XMLName xml.Name `xml:"DescribeImagesResponse"`
-	Images  []struct {
-		ID   string `xml:"imageId"`
-		Tags []struct {
-			Key   string `xml:"key"`
-			Value string `xml:"value"`
-		} `xml:"tagSet>item"`
-	} `xml:"imagesSet>item"`
-}
-
 // bakedBundles are those in the account's own images, whether or not a fleet
 // starts from one: as long as there is an image, a fleet can go back to it.
 func (c *Cloud) bakedBundles(ctx context.Context) ([]bundle.Use, error) {
-	var images ec2Images
-	err := c.ec2(ctx, "DescribeImages", url.Values{"Owner.1": {"self"}, "Filter.1.Name": {"tag-key"}, "Filter.1.Value.1": {"BundleId"}}, &images)
+	images, err := c.ownImages(ctx, "tag-key", []string{ami.TagBundle})
 	if err != nil {
-		return nil, c.readError("list the images that bundles are baked into", err)
+		return nil, err
 	}
 	var out []bundle.Use
-	for _, i := range images.Images {
-		for _, t := range i.Tags {
-			if t.Key == "BundleId" && t.Value != "" {
-				out = append(out, bundle.Use{ID: t.Value, By: "baked into " + i.ID})
-			}
+	for _, id := range sortedKeys(images) {
+		if baked := images[id].Lineage.Bundle; baked != "" {
+			out = append(out, bundle.Use{ID: baked, By: "baked into " + id})
 		}
 	}
 	return out, nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"reconcile/pkg/ami"
+	"reconcile/pkg/bundle"
 )
 
 // imagePath ends the path of a change to what a launch template starts from.
@@ -101,8 +102,10 @@ func (c *computation) fleetNamed(st *stackState) Fleet {
 func (c *computation) activeBundle(f Fleet) (string, bool) {
 	name := fleetPath(c.d.Target) + f.ID + "/active_bundle"
 	if v, ok := c.values[name]; ok {
-		return ami.BundleID(v.value), v.known
+		id, _ := bundle.IDOfPointer(v.value)
+		return id, v.known
 	}
 	p, ok := c.l.Parameters[name]
-	return ami.BundleID(p.Value), ok
+	id, _ := bundle.IDOfPointer(p.Value)
+	return id, ok
 }

@@ -282,7 +282,7 @@ func (c *computation) rolledBack(st *stackState, step *Step) {
 		Command: "aws cloudformation describe-stack-events --stack-name " + st.spec.Name}
 	if fl := c.fleetOf(st); ro.ToImage != ro.FromImage && ro.FromImage != "" && ro.ToImage != "" && fl != nil && fl.AMIParameter != "" {
 		f.Message += fmt.Sprintf(" %s again. See why it failed; to stay with %s, put it back into the parameter", ro.ToImage, ro.FromImage)
-		f.Command = fmt.Sprintf("aws ssm put-parameter --name %s --type String --data-type aws:ec2:image --overwrite --value %s", fl.AMIParameter, ro.FromImage)
+		f.Command = fmt.Sprintf("reconcile ami use %s %s", fl.ID, ro.FromImage)
 	} else {
 		f.Message += ", perhaps the same again. See why it failed"
 	}

@@ -126,6 +126,10 @@ func words(text string) []string {
 	return out
 }
 
+// Line makes text that somebody else wrote safe for one line of a terminal or of
+// a workflow's log.
+func Line(s string) string { return clean(s) }
+
 // clean makes text safe for one line of a terminal: whatever does not print,
 // from escapes to marks that turn the direction of writing, becomes visible.
 func clean(s string) string {

@@ -247,7 +247,7 @@ func (e jsonEncoder) members(v reflect.Value) (any, error) {
 	members := map[string]any{}
 	for i, n := 0, v.NumField(); i < n; i++ {
 		field := v.Type().Field(i)
-		if !field.IsExported() || field.Name == "ResultMetadata" || absentMember(v.Field(i)) {
+		if !field.IsExported() || field.Name == "ResultMetadata" || absent(v.Field(i)) {
 			continue
 		}
 		member, err := e.value(v.Field(i))
@@ -261,15 +261,4 @@ func (e jsonEncoder) members(v reflect.Value) (any, error) {
 		members[name] = member
 	}
 	return members, nil
-}
-
-// absentMember tells whether a member was not set; an empty enumeration is none.
-func absentMember(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
-		return v.IsNil()
-	case reflect.String:
-		return v.Len() == 0
-	}
-	return false
 }
